@@ -1,0 +1,36 @@
+// Where bytes come from. Core reads files, shards, network ranges and test arrays through this one small interface; the
+// implementations that touch the outside world live in platform/. A source is random access and never changes its size:
+// a file that is truncated while it is read makes `read` reject with `io/truncated`.
+
+/** Random access to a fixed number of bytes. */
+export interface ByteSource {
+  /** A name for messages: a path, a URL, or what the test calls it. */
+  readonly name: string;
+  /** Total number of bytes; exact up to 2^53. */
+  readonly size: number;
+  /**
+   * Reads exactly `length` bytes at `offset`. The returned array belongs to the caller.
+   * Rejects with a QuantsmithError: `io/out-of-range` (a programming error: check against `size` first), `io/truncated`
+   * (the file became shorter), `io/read` (the system refused), or with the signal's reason.
+   */
+  read(offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array>;
+}
+
+/** Bytes already in memory as a source. */
+export class MemorySource implements ByteSource {
+  constructor(
+    private readonly bytes: Uint8Array,
+    readonly name = 'memory',
+  ) {}
+
+  get size(): number {
+    return this.bytes.length;
+  }
+
+  read(offset: number, length: number): Promise<Uint8Array> {
+    if (offset < 0 || length < 0 || offset + length > this.bytes.length) {
+      return Promise.reject(new RangeError(`read of ${length} bytes at ${offset} of ${this.bytes.length}`));
+    }
+    return Promise.resolve(this.bytes.slice(offset, offset + length));
+  }
+}

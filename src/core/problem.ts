@@ -1,0 +1,69 @@
+// How core speaks about what is wrong. A reader of untrusted bytes never throws for a bad file: it returns what it could
+// read together with `Problem`s. Work that cannot go on (a job, a command) rejects with a `QuantsmithError`, which carries
+// the same facts. Nothing here knows about files, editors or terminals.
+
+export type Severity = 'error' | 'warning' | 'info';
+
+/** One thing that is wrong, or worth knowing, about a file or a plan. */
+export interface Problem {
+  /** Stable kebab-case identifier with an area prefix, for example `gguf/truncated` or `plan/shape-fallback`. */
+  readonly code: string;
+  readonly severity: Severity;
+  /** What was expected, what was found, and where: one or two sentences for a person. */
+  readonly message: string;
+  /** What to do about it. */
+  readonly hint?: string;
+  /** Absolute byte offset in the file the problem was found at. */
+  readonly offset?: number;
+  /** The tensor or metadata key concerned. */
+  readonly subject?: string;
+}
+
+/** The result of a reader: what could be read (undefined if nothing could), and what was found wrong on the way. */
+export interface ReadResult<T> {
+  readonly value: T | undefined;
+  readonly problems: readonly Problem[];
+}
+
+/** An operation that failed for a reason we can name. Crosses the process boundary as {@link ErrorData}. */
+export class QuantsmithError extends Error {
+  override readonly name = 'QuantsmithError';
+  constructor(
+    readonly code: string,
+    message: string,
+    /** What the user can do about it. */
+    readonly hint?: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+/** Plain-data form of an error, for protocols and `--json`. */
+export interface ErrorData {
+  readonly code: string;
+  readonly message: string;
+  readonly hint?: string;
+}
+
+/** Plain data of any thrown value; a value without a code of ours becomes `internal`. */
+export function errorData(error: unknown): ErrorData {
+  if (error instanceof QuantsmithError) {
+    return { code: error.code, message: error.message, ...(error.hint === undefined ? {} : { hint: error.hint }) };
+  }
+  if (error instanceof Error) {
+    return { code: error.name === 'AbortError' ? 'cancelled' : 'internal', message: error.message };
+  }
+  return { code: 'internal', message: String(error) };
+}
+
+/** The inverse of {@link errorData}. */
+export function errorFromData(data: ErrorData): QuantsmithError {
+  return new QuantsmithError(data.code, data.message, data.hint);
+}
+
+/** Turns the first error-level problem into an exception, for callers that cannot go on with a bad file. */
+export function throwFirstError(problems: readonly Problem[]): void {
+  const first = problems.find(problem => problem.severity === 'error');
+  if (first) throw new QuantsmithError(first.code, first.message, first.hint);
+}
