@@ -1,0 +1,99 @@
+// The pure data that passes between recipe, planner, pre-flight and job: what the user asked for (`QuantizeOptions`), what
+// will be done (`QuantizationPlan`), what happened (`QuantizationReport`). All of it survives structured clone and JSON.
+import type { GgufScalar } from '../gguf/gguf.js';
+import type { Problem } from '../problem.js';
+
+/** `tensors` is a glob on the GGUF name (`blk.*.ffn_down.weight`) or a regular expression; the first match wins. */
+export interface TensorRule {
+  readonly kind: 'glob' | 'regex';
+  readonly pattern: string;
+  /** A ggml type name. */
+  readonly type: string;
+  /** How to name the rule in a report, for example `rule 2: blk.*.attn_v.weight` or `--tensor attn_v=Q6_K`. */
+  readonly label: string;
+}
+
+/** What to do with a tensor whose row length is no multiple of the block size: stop, do as llama-quantize does, or a ggml type name. */
+export type FallbackPolicy = 'error' | 'promote' | (string & {});
+
+export interface QuantizeOptions {
+  /** A file type name as llama-quantize takes it: `Q4_K_M`, `Q8_0`, `F16` … */
+  readonly fileType: string;
+  readonly rules: readonly TensorRule[];
+  readonly outputTensorType?: string;
+  readonly tokenEmbeddingType?: string;
+  /** No mixture: every quantizable tensor gets the file type's default type. */
+  readonly pure: boolean;
+  readonly allowRequantize: boolean;
+  readonly onFallback: FallbackPolicy;
+}
+
+/** One tensor of the output, in output order. */
+export interface PlannedTensor {
+  readonly name: string;
+  readonly ne: readonly number[];
+  readonly elementCount: number;
+  readonly fromType: string;
+  readonly toType: string;
+  /** Why this type: `mixture Q4_K_M: attn_v, more bits`, a rule's label, `1-D tensor`, `fallback from Q4_K` … */
+  readonly rule: string;
+  /** The type asked for, when shape made it fall back to another. */
+  readonly requestedType?: string;
+  /** Where the source bytes are. */
+  readonly source: { readonly shard: number; readonly fileOffset: number; readonly byteLength: number };
+  /** Which output file, and where in its data section. */
+  readonly target: { readonly shard: number; readonly offset: number; readonly byteLength: number };
+  /** Importance weights exist for this tensor and its target type uses them. */
+  readonly importance: boolean;
+}
+
+export interface QuantizationPlan {
+  readonly fileType: string;
+  readonly tensors: readonly PlannedTensor[];
+  /** Keys to set in the output beyond what is copied from the source, in order. */
+  readonly metadataChanges: readonly { readonly key: string; readonly type: 'u32' | 'i32' | 'f32' | 'bool' | 'string' | 'u16'; readonly value: GgufScalar }[];
+  /** Bytes of all tensors with padding, headers not included. */
+  readonly dataLength: number;
+  /** Tensor bytes times 8 over elements. */
+  readonly bitsPerWeight: number;
+  /** Fallbacks, unused rules, requantization … A plan with an error-level problem must not be run. */
+  readonly problems: readonly Problem[];
+}
+
+export interface TensorReport {
+  readonly name: string;
+  readonly fromType: string;
+  readonly toType: string;
+  readonly rule: string;
+  readonly byteLength: number;
+  /** Lower-case hexadecimal digest of the tensor's bytes in the output. Empty in a dry run. */
+  readonly sha256: string;
+}
+
+export interface QuantizationReport {
+  readonly output: string;
+  /** All files written; one unless the output is split. */
+  readonly files: readonly { readonly path: string; readonly byteLength: number }[];
+  readonly tensors: readonly TensorReport[];
+  readonly bitsPerWeight: number;
+  /** Bytes of all output files. */
+  readonly byteLength: number;
+  readonly seconds: number;
+  readonly threads: number;
+  readonly backend: 'native' | 'wasm';
+  /** The instruction set the kernels ran with, for example `avx512`. */
+  readonly kernels: string;
+  readonly problems: readonly Problem[];
+  readonly dryRun: boolean;
+}
+
+/** Progress of a job. `done` and `total` are source bytes; `etaSeconds` is undefined until it can be estimated. */
+export interface JobProgress {
+  readonly phase: 'plan' | 'quantize' | 'write';
+  readonly done: number;
+  readonly total: number;
+  readonly bytesPerSecond: number;
+  readonly etaSeconds?: number;
+  /** The tensor being worked on. */
+  readonly subject?: string;
+}

@@ -1,0 +1,102 @@
+// Every message between the extension host (or any other client) and the worker process, typed once. A request is answered
+// exactly once: by its result, by an `ErrorData`, or, when the process is gone, by the client's own `worker/gone`. Progress
+// is tied to the request it belongs to; cancelling a request makes it fail with `cancelled`. The transport is
+// connection.ts; nothing here knows about processes. Everything sent must survive structured clone.
+import type { GgufScalar, GgufTensorInfo } from '../core/gguf/gguf.js';
+import type { Problem } from '../core/problem.js';
+import type { JobProgress, QuantizationReport, QuantizeOptions } from '../core/quantize/quantization-plan.js';
+
+export type BackendChoice = 'auto' | 'native' | 'wasm';
+
+/** A metadata entry as shown: scalars whole, arrays by their first elements. Strings are cut at `MAX_STRING` with the full length kept. */
+export interface MetadataRow {
+  readonly key: string;
+  readonly type: string;
+  readonly value?: GgufScalar;
+  /** UTF-16 length of a string value that was cut. */
+  readonly fullLength?: number;
+  readonly array?: { readonly elementType: string; readonly length: number; readonly head: readonly GgufScalar[] };
+}
+
+/** What the inspector shows of a model: header facts only, all plain data. */
+export interface ModelDescription {
+  readonly path: string;
+  readonly shards: readonly { readonly path: string; readonly byteLength: number; readonly dataOffset: number }[];
+  readonly version: number;
+  readonly littleEndian: boolean;
+  readonly alignment: number;
+  readonly architecture: string | undefined;
+  readonly name: string | undefined;
+  /** File type by `general.file_type`, or guessed from the tensors. */
+  readonly fileType: string | undefined;
+  readonly parameterCount: number;
+  readonly byteLength: number;
+  readonly bitsPerWeight: number;
+  readonly typeCounts: readonly { readonly type: string; readonly tensors: number; readonly byteLength: number; readonly elementCount: number }[];
+  readonly metadata: readonly MetadataRow[];
+  readonly tensors: readonly TensorRow[];
+  readonly problems: readonly Problem[];
+}
+
+export interface TensorRow extends Pick<GgufTensorInfo, 'name' | 'ne' | 'elementCount' | 'offset' | 'fileOffset' | 'shard'> {
+  readonly type: string;
+  readonly byteLength: number | undefined;
+}
+
+/** One line of the type list a user picks from. */
+export interface TypePreview {
+  readonly fileType: string;
+  readonly summary: string;
+  /** Predicted for this model, fallbacks and mixtures included; header bytes included in `byteLength`. */
+  readonly bitsPerWeight: number;
+  readonly byteLength: number;
+  readonly problems: readonly Problem[];
+}
+
+export interface QuantizeJob {
+  readonly source: string;
+  readonly output: string;
+  readonly options: QuantizeOptions;
+  readonly imatrix?: string;
+  readonly includeWeights?: readonly string[];
+  readonly excludeWeights?: readonly string[];
+  /** Worker threads; 0 = physical cores. */
+  readonly threads: number;
+  readonly backend: BackendChoice;
+  readonly overwrite: boolean;
+  readonly dryRun: boolean;
+  readonly resume: boolean;
+  readonly keepSplit: boolean;
+  /** Largest size of an output file in bytes; splits the output if given. */
+  readonly maxShardBytes?: number;
+}
+
+export interface WorkerStatus {
+  readonly state: 'idle' | 'busy';
+  readonly backend: 'native' | 'wasm';
+  readonly isa: string;
+  /** Why this backend: the loader's notes. */
+  readonly notes: readonly string[];
+}
+
+/** Request name -> parameters, result and progress. */
+export interface WorkerRequests {
+  'worker/status': { params: Record<string, never>; result: WorkerStatus; progress: never };
+  'model/inspect': { params: { path: string }; result: ModelDescription; progress: never };
+  'model/array': {
+    params: { path: string; key: string; start: number; count: number };
+    result: { values: readonly GgufScalar[]; length: number };
+    progress: never;
+  };
+  /** The whole text of a string value, at most 16 MiB of it. */
+  'model/string': { params: { path: string; key: string }; result: { value: string }; progress: never };
+  'quantize/preview': { params: { path: string; imatrix?: string }; result: { types: readonly TypePreview[] }; progress: never };
+  'quantize/run': { params: QuantizeJob; result: QuantizationReport; progress: JobProgress };
+}
+
+/** Worker -> client, unsolicited. */
+export interface WorkerNotifications {
+  'worker/ready': WorkerStatus;
+  'worker/status': WorkerStatus;
+  'log/message': { level: 'trace' | 'debug' | 'info' | 'warn' | 'error'; message: string };
+}
