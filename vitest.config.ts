@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    // These two run in a real VS Code and in a real browser; scripts/test.mjs starts them.
+    exclude: ['test/extension/suite/**', 'test/**/*.browser.test.ts', 'test/e2e/**', 'test/interop/**'],
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    // Two workers: tests start processes and threads of their own, and the smallest supported machine has two cores.
+    maxWorkers: 2,
+  },
+});
