@@ -27,7 +27,7 @@ const results = process.env.TEST_RESULTS ?? path.join(temporary, 'results.json')
 rmSync(results, { force: true });
 
 let server, browser;
-let code = 3;
+let code;
 const stop = async () => {
   await browser?.close().catch(() => {});
   await server?.stop();
