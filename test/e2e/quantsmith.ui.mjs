@@ -1,0 +1,183 @@
+// Clicks through the packaged extension in a real VS Code, as a person would: open the model, quantize it from the palette to
+// the end, run a recipe as a task, see a diagnostic. Screenshots go to test-results/screenshots; look at them.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, afterEach, before, describe, test } from 'node:test';
+import { installVsix, startCodeServer } from '../../scripts/code-server.mjs';
+import { launchBrowser, root, Workbench } from './workbench.mjs';
+
+const BROKEN_RECIPE = `recipe: 1
+source: tinycoder-f16.gguf
+output: out/broken.gguf
+type: Q4_K_X
+ruls: []
+`;
+
+const inspect = file =>
+  JSON.parse(
+    execFileSync(process.execPath, [path.join(root, 'dist/cli.js'), 'inspect', file, '--json'], {
+      encoding: 'utf8',
+      maxBuffer: 1 << 28,
+    }),
+  );
+
+/** Waits until `condition` is true. */
+async function until(condition, what, limit = 60_000) {
+  const end = Date.now() + limit;
+  while (!(await condition())) {
+    if (Date.now() > end) throw new Error(`${what} did not happen within ${limit / 1000} s`);
+    await new Promise(resolve => setTimeout(resolve, 100));
+  }
+}
+
+describe('packaged extension', { timeout: 300_000 }, () => {
+  const workspace = mkdtempSync(path.join(tmpdir(), 'quantsmith-ui-'));
+  let server, browser, workbench, extensionsDirectory;
+
+  before(async () => {
+    const vsix = readdirSync(path.join(root, 'out')).filter(name => name.endsWith('.vsix'));
+    assert.ok(vsix.length > 0, 'no package in out/: run npm run package first');
+    const newest = vsix
+      .map(name => path.join(root, 'out', name))
+      .sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs)[0];
+    for (const file of ['tinycoder-f16.gguf', 'tinycoder.quant.yaml', 'complete-me.py']) {
+      cpSync(path.join(root, 'examples', file), path.join(workspace, file));
+    }
+    writeFileSync(path.join(workspace, 'broken.quant.yaml'), BROKEN_RECIPE);
+    writeFileSync(path.join(workspace, 'not-a-model.gguf'), 'This is not a model.\n');
+    extensionsDirectory = installVsix(newest);
+    [server, browser] = await Promise.all([
+      startCodeServer({
+        extensionsDirectory,
+        settings: {
+          'workbench.colorTheme': 'Default Dark Modern',
+          'terminal.integrated.gpuAcceleration': 'off', // otherwise its text is pixels on a canvas
+          'workbench.reduceMotion': 'on', // otherwise screenshots catch toasts half faded in
+        },
+      }),
+      launchBrowser(),
+    ]);
+    workbench = await Workbench.open(browser, server, workspace);
+  });
+
+  afterEach(async context => {
+    if (workbench) await workbench.screenshot(`after ${context.name}`.replaceAll(/[^\w-]+/g, '-'));
+  });
+
+  after(async () => {
+    await browser?.close();
+    await server?.stop();
+    rmSync(workspace, { recursive: true, force: true });
+    if (extensionsDirectory) rmSync(extensionsDirectory, { recursive: true, force: true });
+  });
+
+  test('opens a model in the inspector', async () => {
+    await workbench.openFile('tinycoder-f16.gguf');
+    const inspector = workbench.webview();
+    await inspector.getByRole('tab', { name: /Tensors/ }).waitFor({ timeout: 30_000 });
+    await workbench.screenshot('inspector-overview');
+    await inspector.getByRole('tab', { name: /Tensors/ }).click();
+    await inspector.getByText('blk.0.attn_k.weight').first().waitFor();
+    await workbench.screenshot('inspector-tensors');
+    await inspector.getByRole('tab', { name: /Metadata/ }).click();
+    await inspector.getByText('general.architecture').first().waitFor();
+    await workbench.screenshot('inspector-metadata');
+  });
+
+  test('says what is wrong with a file that is no model', async () => {
+    await workbench.openFile('not-a-model.gguf');
+    await workbench
+      .webview()
+      .getByText(/not a GGUF/i)
+      .first()
+      .waitFor({ timeout: 30_000 });
+    await workbench.screenshot('inspector-not-a-model');
+  });
+
+  test('quantizes from the palette to the end', async () => {
+    await workbench.openFile('tinycoder-f16.gguf');
+    await workbench.runCommand('Quantsmith: Quantize Model…');
+    await workbench.quickPickRow('Q4_K_M').first().waitFor({ timeout: 30_000 });
+    await workbench.screenshot('quantize-pick-type');
+    await workbench.quickPickRow('Q4_K_M').first().click();
+    await until(
+      async () => (await workbench.quickInput().inputValue()).endsWith('.gguf'),
+      'the proposal of an output name',
+    );
+    const output = path.join(workspace, path.basename(await workbench.quickInput().inputValue()));
+    await workbench.screenshot('quantize-output');
+    await workbench.page.keyboard.press('Enter');
+    const done = workbench
+      .notification(/Q4_K_M/)
+      .filter({ has: workbench.page.getByRole('button', { name: 'Open', exact: true }) });
+    await done.first().waitFor({ timeout: 60_000 });
+    await workbench.screenshot('quantize-done');
+    const model = inspect(output);
+    assert.equal(model.fileType, 'Q4_K_M');
+    assert.deepEqual(model.problems, []);
+    await done.first().getByRole('button', { name: 'Open', exact: true }).click();
+    await workbench.page.locator('.tab.active', { hasText: path.basename(output) }).waitFor();
+    await workbench.webview().getByText('Q4_K_M').first().waitFor({ timeout: 30_000 });
+  });
+
+  test('shows diagnostics of a recipe', async () => {
+    await workbench.openFile('broken.quant.yaml');
+    await workbench.page.locator('.squiggly-error').first().waitFor({ timeout: 30_000 });
+    await workbench.runCommand('Problems: Focus on Problems View');
+    const problems = workbench.page.locator('.markers-panel');
+    await problems
+      .getByText(/Q4_K_X/)
+      .first()
+      .waitFor({ timeout: 30_000 });
+    await problems.getByText(/ruls/).first().waitFor();
+  });
+
+  test('runs a recipe as a task', async () => {
+    await workbench.runCommand('Tasks: Run Task');
+    await workbench.page
+      .locator('.quick-input-widget:visible .monaco-list-row')
+      .filter({ hasText: 'quantsmith' })
+      .first()
+      .click();
+    const recipe = workbench.page
+      .locator('.quick-input-widget:visible .monaco-list-row')
+      .filter({ hasText: 'tinycoder.quant.yaml' });
+    await recipe.first().waitFor({ timeout: 30_000 });
+    await workbench.screenshot('task-pick');
+    await recipe.first().click();
+    const output = path.join(workspace, 'out/tinycoder-Q4_K_M.gguf');
+    // VS Code may ask how to scan the task's output; the task's own problem matcher should make that unnecessary.
+    const scan = workbench.page
+      .locator('.quick-input-widget:visible .monaco-list-row')
+      .filter({ hasText: 'Continue without scanning' });
+    await until(async () => {
+      if (await scan.count()) await scan.first().click();
+      return existsSync(output);
+    }, 'the output of the recipe');
+    assert.equal(inspect(output).tensors.find(({ name }) => name === 'token_embd.weight').type, 'Q8_0');
+    await until(
+      async () => /Q8_0/.test(await workbench.page.locator('.terminal .xterm-rows').first().innerText()),
+      'the summary in the terminal',
+    );
+  });
+
+  for (const [name, theme] of [
+    ['light', 'Default Light Modern'],
+    ['high-contrast', 'Default High Contrast'],
+  ]) {
+    test(`is readable in the ${name} theme`, async () => {
+      await workbench.runCommand('View: Close All Editors');
+      await workbench.runCommand('Preferences: Color Theme');
+      await workbench.quickPickRow(theme.replace('Default ', '')).or(workbench.quickPickRow(theme)).first().click();
+      await workbench.openFile('tinycoder-f16.gguf');
+      await workbench
+        .webview()
+        .getByRole('tab', { name: /Overview/ })
+        .waitFor({ timeout: 30_000 });
+      await workbench.screenshot(`inspector-${name}`);
+    });
+  }
+});
