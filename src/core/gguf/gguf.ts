@@ -3,8 +3,25 @@
 // write.ts, joining of shards in shards.ts.
 import type { ByteSource } from '../bytes/byte-source.js';
 
+/** What reading an entry's value again needs to know of its file. */
+export type GgufEncoding = Pick<GgufFile, 'version' | 'littleEndian'>;
+
 /** GGUF value types by their id in the file: 0..12. */
-export const GGUF_VALUE_TYPES = ['u8', 'i8', 'u16', 'i16', 'u32', 'i32', 'f32', 'bool', 'string', 'array', 'u64', 'i64', 'f64'] as const;
+export const GGUF_VALUE_TYPES = [
+  'u8',
+  'i8',
+  'u16',
+  'i16',
+  'u32',
+  'i32',
+  'f32',
+  'bool',
+  'string',
+  'array',
+  'u64',
+  'i64',
+  'f64',
+] as const;
 export type GgufValueType = (typeof GGUF_VALUE_TYPES)[number];
 export type GgufElementType = Exclude<GgufValueType, 'array'>;
 
@@ -29,7 +46,9 @@ export interface GgufArray {
 export interface GgufMetadataEntry {
   readonly key: string;
   readonly type: GgufValueType;
+  /** A string longer than the limit in limits.ts is only its beginning here, and `cut` says where all of it is. */
   readonly value: GgufScalar | GgufArray;
+  readonly cut?: { readonly fileOffset: number; readonly byteLength: number };
   /** Absolute offset of the entry (its key length field), and the bytes of the whole entry. */
   readonly fileOffset: number;
   readonly byteLength: number;
@@ -46,7 +65,7 @@ export interface GgufTensorInfo {
   readonly offset: number;
   /** Absolute in its shard. */
   readonly fileOffset: number;
-  /** Bytes of the tensor's data; undefined if the type is unknown (see `GgufFile.tensors` order for an upper bound). */
+  /** Bytes of the tensor's data; undefined if the type is unknown or has no such shape. */
   readonly byteLength: number | undefined;
   /** Index into `GgufModel.shards`; 0 for a single file. */
   readonly shard: number;
@@ -61,7 +80,7 @@ export interface GgufFile {
   readonly metadata: readonly GgufMetadataEntry[];
   readonly tensors: readonly GgufTensorInfo[];
   readonly alignment: number;
-  /** Absolute offset of the data section. */
+  /** Absolute offset of the data section; where reading stopped, if it stopped before (there is a problem then). */
   readonly dataOffset: number;
   readonly fileSize: number;
 }
@@ -72,4 +91,27 @@ export interface GgufModel {
   readonly metadata: readonly GgufMetadataEntry[];
   /** All shards' tensors, in file order. */
   readonly tensors: readonly GgufTensorInfo[];
+}
+
+/** The value of a key, or undefined. A key that a bad file has twice counts where it comes first. */
+export function metadataEntry(metadata: readonly GgufMetadataEntry[], key: string): GgufMetadataEntry | undefined {
+  return metadata.find(entry => entry.key === key);
+}
+
+/** A string value by its key; undefined if it is absent, is no string or was cut. */
+export function metadataString(metadata: readonly GgufMetadataEntry[], key: string): string | undefined {
+  const entry = metadataEntry(metadata, key);
+  return typeof entry?.value === 'string' && !entry.cut ? entry.value : undefined;
+}
+
+/** An integer or float value by its key; undefined if it is absent, no number or beyond 2^53. */
+export function metadataNumber(metadata: readonly GgufMetadataEntry[], key: string): number | undefined {
+  const value = metadataEntry(metadata, key)?.value;
+  return typeof value === 'number' ? value : undefined;
+}
+
+/** An array value by its key. */
+export function metadataArray(metadata: readonly GgufMetadataEntry[], key: string): GgufArray | undefined {
+  const value = metadataEntry(metadata, key)?.value;
+  return typeof value === 'object' ? value : undefined;
 }

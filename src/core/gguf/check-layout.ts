@@ -1,0 +1,75 @@
+// Checks where the tensors of one file lie. llama.cpp demands that they follow each other in the order of their infos,
+// each padded to the alignment, without gaps:
+//
+//   offset[0] = 0, offset[i+1] = pad(offset[i] + byteLength[i])
+//
+// What can still be read safely is a warning; bytes that are missing or belong to two tensors are an error. The check is
+// one pass and one sort: a file cannot make it slow.
+import type { GgufFile, GgufTensorInfo } from './gguf.js';
+import type { ProblemList } from './problem-list.js';
+
+const refused = 'llama.cpp refuses the file; quantizing or copying the model with Quantsmith writes a correct layout.';
+
+export function checkLayout(file: GgufFile, problems: ProblemList): void {
+  const { tensors, alignment, dataOffset, fileSize } = file;
+  const pad = (length: number): number => Math.ceil(length / alignment) * alignment;
+  /** Where llama.cpp wants the next tensor; unknown after a tensor of unknown size. */
+  let expected: number | undefined = 0;
+  let cutCount = 0;
+  let firstCut: GgufTensorInfo | undefined;
+  let end = dataOffset;
+  for (const tensor of tensors) {
+    const { name, offset, byteLength } = tensor;
+    const details = { offset: tensor.infoOffset, subject: name };
+    const tensorEnd = tensor.fileOffset + (byteLength ?? 0);
+    end = Math.max(end, tensorEnd);
+    const consecutive = expected === undefined || offset === expected;
+    const beyond = tensorEnd > fileSize;
+    if (beyond && !consecutive) {
+      const message = `Tensor ${name} lies at data offset ${offset}, outside the ${Math.max(0, fileSize - dataOffset)} bytes of the data section${expected === undefined ? '' : `; ${expected} expected`}.`;
+      problems.add('error', 'gguf/offset-out-of-range', message, { ...details, hint: 'The header is damaged.' });
+    } else if (beyond) {
+      firstCut ??= tensor;
+      cutCount++;
+    }
+    if (offset % alignment !== 0) {
+      const message = `Tensor ${name} lies at data offset ${offset}, which is no multiple of the alignment ${alignment}.`;
+      problems.add('error', 'gguf/offset-unaligned', message, { ...details, hint: refused });
+    } else if (!consecutive && !beyond) {
+      const message = `Tensor ${name} lies at data offset ${offset}; ${String(expected)} expected right after the tensor before it.`;
+      problems.add('warning', 'gguf/offset-not-consecutive', message, { ...details, hint: refused });
+    }
+    expected = byteLength === undefined ? undefined : pad(offset + byteLength);
+  }
+  if (firstCut) {
+    const others = cutCount === 1 ? 'is' : `and ${cutCount - 1} more tensor${cutCount === 2 ? ' are' : 's are'}`;
+    const message = `The file has ${fileSize} bytes, but its tensors reach to byte ${end}: tensor ${firstCut.name} ${others} incomplete.`;
+    const hint = 'The download or copy stopped early: fetch the file again.';
+    problems.add('error', 'gguf/data-truncated', message, { offset: fileSize, hint, subject: firstCut.name });
+  }
+  checkOverlap(tensors, problems);
+  const sizesKnown = tensors.every(tensor => tensor.byteLength !== undefined);
+  const trailing = fileSize - dataOffset - pad(end - dataOffset);
+  if (sizesKnown && trailing >= alignment) {
+    problems.add('info', 'gguf/trailing-bytes', `${trailing} bytes follow the last tensor.`, {
+      offset: fileSize - trailing,
+    });
+  }
+}
+
+function checkOverlap(tensors: readonly GgufTensorInfo[], problems: ProblemList): void {
+  const byOffset = tensors.filter(tensor => (tensor.byteLength ?? 0) > 0).sort((a, b) => a.offset - b.offset);
+  let before: GgufTensorInfo | undefined;
+  for (const tensor of byOffset) {
+    const endBefore = before ? before.offset + (before.byteLength ?? 0) : 0;
+    if (before && tensor.offset < endBefore) {
+      const message = `Tensors ${before.name} and ${tensor.name} overlap: the first reaches to data offset ${endBefore}, the second begins at ${tensor.offset}.`;
+      problems.add('error', 'gguf/tensor-overlap', message, {
+        offset: tensor.infoOffset,
+        subject: tensor.name,
+        hint: 'The header is damaged: two tensors cannot share bytes.',
+      });
+    }
+    if (!before || tensor.offset + (tensor.byteLength ?? 0) > endBefore) before = tensor;
+  }
+}

@@ -1,0 +1,139 @@
+// A local file as a ByteSource: one open handle, the size at opening, positioned reads. It owns the handle; whoever opened
+// it closes it. It never writes, and a file that becomes shorter while it is read is an error with a name, not a short read.
+import { open, type FileHandle } from 'node:fs/promises';
+import type { ByteSource } from '../core/bytes/byte-source.js';
+import { QuantsmithError } from '../core/problem.js';
+
+export class FileSource implements ByteSource {
+  private constructor(
+    private readonly handle: FileHandle,
+    /** The path as given. */
+    readonly name: string,
+    readonly size: number,
+    /** Milliseconds since 1970; tells together with `size` whether a file changed. */
+    readonly modified: number,
+  ) {}
+
+  /** Opens a file for reading. Rejects with a QuantsmithError: see {@link ioError}. */
+  static async open(path: string): Promise<FileSource> {
+    let handle: FileHandle | undefined;
+    try {
+      handle = await open(path, 'r');
+      const stat = await handle.stat();
+      if (stat.isDirectory()) throw directoryError(path);
+      if (!stat.isFile()) {
+        throw new QuantsmithError(
+          'io/not-a-file',
+          `${path} is a device or pipe, not a file.`,
+          'Give the path of a file.',
+        );
+      }
+      return new FileSource(handle, path, stat.size, stat.mtimeMs);
+    } catch (error) {
+      await handle?.close();
+      throw error instanceof QuantsmithError ? error : ioError(error, path);
+    }
+  }
+
+  async read(offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array> {
+    signal?.throwIfAborted();
+    const bytes = new Uint8Array(length);
+    await this.readInto(bytes, offset, signal);
+    return bytes;
+  }
+
+  /** Fills `target` with the bytes at `offset`; for callers that reuse their memory. */
+  async readInto(target: Uint8Array, offset: number, signal?: AbortSignal): Promise<void> {
+    const { length } = target;
+    if (!(offset >= 0 && offset + length <= this.size)) {
+      throw new QuantsmithError(
+        'io/out-of-range',
+        `${this.name}: ${length} bytes at ${offset} asked for, the file has ${this.size}.`,
+      );
+    }
+    // One read call returns at most 2 GiB on Linux, and may return less than asked for at any time.
+    let done = 0;
+    while (done < length) {
+      signal?.throwIfAborted();
+      let count: number;
+      try {
+        const step = Math.min(length - done, 1 << 30);
+        ({ bytesRead: count } = await this.handle.read(target, done, step, offset + done));
+      } catch (error) {
+        throw ioError(error, this.name);
+      }
+      if (count === 0) {
+        throw new QuantsmithError(
+          'io/truncated',
+          `${this.name} had ${this.size} bytes when it was opened and now ends at byte ${offset + done}.`,
+          'Another program is changing the file; open it again when it is done.',
+        );
+      }
+      done += count;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.handle.close();
+  }
+}
+
+function directoryError(path: string): QuantsmithError {
+  return new QuantsmithError('io/is-directory', `${path} is a folder.`, 'Give the path of a file in it.');
+}
+
+/** The system's error for a path as ours: a code that callers can tell apart, a message and what to do. */
+export function ioError(error: unknown, path: string): QuantsmithError {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const options = { cause: error };
+  switch (code) {
+    case 'ENOENT':
+    case 'ENOTDIR':
+      return new QuantsmithError('io/not-found', `${path} does not exist.`, 'Check the path.', options);
+    case 'EACCES':
+    case 'EPERM':
+      return new QuantsmithError(
+        'io/permission',
+        `No permission to use ${path}.`,
+        'Check the permissions of the file and its folder.',
+        options,
+      );
+    case 'EISDIR':
+      return directoryError(path);
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return new QuantsmithError(
+        'io/disk-full',
+        `No space left to write ${path}.`,
+        'Free space, or choose another disk.',
+        options,
+      );
+    case 'EROFS':
+      return new QuantsmithError(
+        'io/read-only',
+        `${path} is on a read-only file system.`,
+        'Choose another place.',
+        options,
+      );
+    case 'EMFILE':
+    case 'ENFILE':
+      return new QuantsmithError(
+        'io/too-many-files',
+        `Too many files are open; ${path} could not be opened.`,
+        'Raise the limit (ulimit -n).',
+        options,
+      );
+    case 'ELOOP':
+    case 'ENAMETOOLONG':
+      return new QuantsmithError(
+        'io/bad-path',
+        `${path} cannot be resolved (${code}).`,
+        'Check the path and its links.',
+        options,
+      );
+    default: {
+      const reason = error instanceof Error ? error.message : String(error);
+      return new QuantsmithError('io/read', `${path}: ${reason}.`, 'Check the disk or the network drive.', options);
+    }
+  }
+}
