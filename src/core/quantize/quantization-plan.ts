@@ -31,6 +31,7 @@ export interface QuantizeOptions {
 /** One tensor of the output, in output order. */
 export interface PlannedTensor {
   readonly name: string;
+  /** As written to the output: trailing ones dropped, as ggml does. */
   readonly ne: readonly number[];
   readonly elementCount: number;
   readonly fromType: string;
@@ -47,11 +48,41 @@ export interface PlannedTensor {
   readonly importance: boolean;
 }
 
+/** A metadata entry to write: with the type it gets in the file. */
+export interface MetadataChange {
+  readonly key: string;
+  readonly type: 'u32' | 'i32' | 'f32' | 'bool' | 'string' | 'u16';
+  readonly value: GgufScalar;
+}
+
+/** How the output is divided into files: one, the source's own division, or by size of the data. */
+export type OutputSplit =
+  { readonly kind: 'single' } | { readonly kind: 'keep' } | { readonly kind: 'size'; readonly maxShardBytes: number };
+
+/** One output file. */
+export interface OutputShard {
+  readonly tensorCount: number;
+  /** Bytes of its data section, padding included. */
+  readonly dataLength: number;
+  /**
+   * `split.no` (u16), `split.count` (u16), `split.tensors.count` (i32), to be written after everything else; empty if the
+   * output is one file. The first file carries all other metadata, later ones only this.
+   */
+  readonly splitMetadata: readonly MetadataChange[];
+}
+
 export interface QuantizationPlan {
   readonly fileType: string;
   readonly tensors: readonly PlannedTensor[];
-  /** Keys to set in the output beyond what is copied from the source, in order. */
-  readonly metadataChanges: readonly { readonly key: string; readonly type: 'u32' | 'i32' | 'f32' | 'bool' | 'string' | 'u16'; readonly value: GgufScalar }[];
+  /**
+   * Keys to set in the output beyond what is copied from the source, in order. As llama-quantize does: a key the source
+   * has is not replaced in place but removed and appended.
+   */
+  readonly metadataChanges: readonly MetadataChange[];
+  /** Keys of the source that must not be copied: its division into shards, an alignment that is not the output's. */
+  readonly metadataRemoved: readonly string[];
+  /** The output files; at least one. */
+  readonly shards: readonly OutputShard[];
   /** Bytes of all tensors with padding, headers not included. */
   readonly dataLength: number;
   /** Tensor bytes times 8 over elements. */

@@ -1,0 +1,100 @@
+// What a quantized file says about itself: keys set, keys left out, and how long the header becomes.
+// Source: llama.cpp src/llama-quant.cpp and tools/quantize/quantize.cpp.
+import type { FileType } from '../ggml/file-type.js';
+import type { ImportanceMatrix } from './importance-matrix.js';
+import { metadataNumber, sourceFileTypeId, type PlanSource } from './model-facts.js';
+import { OUTPUT_ALIGNMENT, padded, type ShardSize } from './output-layout.js';
+import type { MetadataChange, OutputShard, QuantizationPlan } from './quantization-plan.js';
+
+/** ggml's version of the quantized formats, unchanged since May 2023. */
+const QUANTIZATION_VERSION = 2;
+/** llama.cpp holds overridden strings in 128 bytes with a terminator, so longer names arrive cut. */
+const MAX_OVERRIDE_BYTES = 127;
+
+/** The keys llama-quantize sets, in its order. The imatrix keys appear only if at least one entry is used. */
+export function metadataChanges(
+  source: PlanSource,
+  fileType: FileType,
+  imatrix: ImportanceMatrix | undefined,
+): readonly MetadataChange[] {
+  const u32 = (key: string, value: number): MetadataChange => ({ key, type: 'u32', value });
+  const text = (key: string, value: string): MetadataChange => ({ key, type: 'string', value: cutToBytes(value) });
+  const changes = [u32('general.quantization_version', QUANTIZATION_VERSION)];
+  const id = fileType.id ?? sourceFileTypeId(source);
+  if (id !== undefined) changes.push(u32('general.file_type', id));
+  if (!imatrix || imatrix.entries.size === 0) return changes;
+  changes.push(text('quantize.imatrix.file', imatrix.name));
+  const [dataset] = imatrix.datasets;
+  if (dataset !== undefined) changes.push(text('quantize.imatrix.dataset', dataset));
+  changes.push(u32('quantize.imatrix.entries_count', imatrix.entries.size));
+  if (imatrix.chunkCount !== undefined && imatrix.chunkCount > 0) {
+    changes.push(u32('quantize.imatrix.chunks_count', imatrix.chunkCount));
+  }
+  return changes;
+}
+
+/** The longest beginning of at most 127 UTF-8 bytes that does not split a character. */
+function cutToBytes(value: string): string {
+  let bytes = 0;
+  let end = 0;
+  for (const character of value) {
+    bytes += new TextEncoder().encode(character).length;
+    if (bytes > MAX_OVERRIDE_BYTES) break;
+    end += character.length;
+  }
+  return value.slice(0, end);
+}
+
+export function metadataRemoved(source: PlanSource): readonly string[] {
+  const removed = ['split.no', 'split.count', 'split.tensors.count'];
+  const alignment = metadataNumber(source, 'general.alignment');
+  if (alignment !== undefined && alignment !== OUTPUT_ALIGNMENT) removed.push('general.alignment');
+  return removed.filter(key => source.metadata.some(entry => entry.key === key));
+}
+
+export function splitMetadata(shards: readonly ShardSize[], tensorCount: number): readonly OutputShard[] {
+  return shards.map((shard, number) => ({
+    ...shard,
+    splitMetadata:
+      shards.length === 1
+        ? []
+        : [
+            { key: 'split.no', type: 'u16', value: number },
+            { key: 'split.count', type: 'u16', value: shards.length },
+            { key: 'split.tensors.count', type: 'i32', value: tensorCount },
+          ],
+  }));
+}
+
+/**
+ * Bytes of each output file's header: up to its data section, padding included. Exact for a source of GGUF version 2 or 3;
+ * a version 1 source, whose strings have shorter length fields, is counted too short by 4 bytes per string.
+ *
+ *   "GGUF" | version:u32 | tensors:u64 | entries:u64 | entries | tensor infos | zeros to 32
+ *   entry  key:string | type:u32 | value        info  name:string | n:u32 | ne:u64 × n | type:u32 | offset:u64
+ */
+export function headerByteLengths(source: PlanSource, plan: QuantizationPlan): readonly number[] {
+  const dropped = new Set([...plan.metadataRemoved, ...plan.metadataChanges.map(change => change.key)]);
+  const copied = source.metadata
+    .filter(entry => !dropped.has(entry.key))
+    .reduce((sum, entry) => sum + entry.byteLength, 0);
+  const infos = new Array<number>(plan.shards.length).fill(0);
+  for (const tensor of plan.tensors) {
+    const info = stringLength(tensor.name) + 4 + 8 * tensor.ne.length + 4 + 8;
+    infos[tensor.target.shard] = (infos[tensor.target.shard] ?? 0) + info;
+  }
+  return plan.shards.map((shard, number) => {
+    const own = [...(number === 0 ? plan.metadataChanges : []), ...shard.splitMetadata];
+    const entries = own.reduce((sum, change) => sum + entryLength(change), number === 0 ? copied : 0);
+    return padded(24 + entries + (infos[number] ?? 0));
+  });
+}
+
+function stringLength(text: string): number {
+  return 8 + new TextEncoder().encode(text).length;
+}
+
+function entryLength({ key, type, value }: MetadataChange): number {
+  const sizes = { u16: 2, u32: 4, i32: 4, f32: 4, bool: 1 };
+  return stringLength(key) + 4 + (type === 'string' ? stringLength(String(value)) : sizes[type]);
+}

@@ -1,0 +1,250 @@
+// What a plan has to say before a byte is written: substitutions and what they cost, requantization, missing kernels,
+// importance matrix that is missing, foreign or of the wrong size, rules without effect. One problem per kind, not per
+// tensor: a 100-layer model must not give 400 lines. Bad plans are error-level; the job refuses them.
+import { bitsPerWeight, ggmlType, ggmlTypeByName } from '../ggml/ggml-type.js';
+import type { Problem } from '../problem.js';
+import { missingKernels, type Decision, type RuleUse } from './choose-types.js';
+import { importanceLength, usesImportance, type ImportanceMatrix } from './importance-matrix.js';
+import { isTokenEmbedding } from './mixture.js';
+import { targetByteLength } from './output-layout.js';
+
+/** Names shown of a long list. */
+const NAMES_SHOWN = 3;
+
+const converted = (decision: Decision) => decision.fromType !== decision.toType;
+
+function someNames(decisions: readonly Decision[]): string {
+  const names = decisions.slice(0, NAMES_SHOWN).map(decision => decision.tensor.name);
+  return names.join(', ') + (decisions.length > NAMES_SHOWN ? ` and ${decisions.length - NAMES_SHOWN} more` : '');
+}
+
+const plural = (count: number, noun: string) => `${count} ${noun}${count === 1 ? '' : 's'}`;
+
+function groupBy<T>(items: readonly T[], key: (item: T) => string): ReadonlyMap<string, readonly T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const name = key(item);
+    const group = groups.get(name);
+    if (group) group.push(item);
+    else groups.set(name, [item]);
+  }
+  return groups;
+}
+
+function subject(decisions: readonly Decision[]): { subject?: string } {
+  const name = decisions[0]?.tensor.name;
+  return name === undefined ? {} : { subject: name };
+}
+
+/** Bits per weight of all tensors: bytes times 8 over elements. */
+export function averageBits(decisions: readonly Decision[], byteLength: (decision: Decision) => number): number {
+  let bytes = 0;
+  let elements = 0;
+  for (const decision of decisions) {
+    bytes += byteLength(decision);
+    elements += decision.tensor.elementCount;
+  }
+  return elements === 0 ? 0 : (bytes * 8) / elements;
+}
+
+/** One summary of all substitutions: how many of what, and what they do to the size of the file. */
+export function fallbackProblems(decisions: readonly Decision[]): readonly Problem[] {
+  const fallen = decisions.filter(
+    ({ requestedType, rule }) => requestedType !== undefined && rule.includes('fallback from'),
+  );
+  if (fallen.length === 0) return [];
+  const bits = (type: string) => bitsPerWeight(ggmlType(type)).toFixed(2);
+  const pairs = [...groupBy(fallen, ({ requestedType, toType }) => `${requestedType ?? ''} ${toType}`)].map(
+    ([pair, group]) => {
+      const [from = '', to = ''] = pair.split(' ');
+      return `${group.length} ${from} -> ${to} (${bits(from)} -> ${bits(to)} bits)`;
+    },
+  );
+  const wishedBytes = (decision: Decision) =>
+    decision.requestedType === undefined
+      ? targetByteLength(decision)
+      : (bitsPerWeight(ggmlType(decision.requestedType)) * decision.tensor.elementCount) / 8;
+  const rows = [...new Set(fallen.map(({ tensor }) => tensor.ne[0] ?? 0))].sort((a, b) => a - b);
+  return [
+    {
+      code: 'plan/shape-fallback',
+      severity: 'warning',
+      message:
+        `${fallen.length} of ${plural(decisions.length, 'tensor')} cannot hold the type asked for, because rows of ` +
+        `${rows.slice(0, NAMES_SHOWN).join(', ')}${rows.length > NAMES_SHOWN ? ', …' : ''} weights do not divide into its blocks: ` +
+        `${pairs.join('; ')}. The file comes to ${averageBits(decisions, targetByteLength).toFixed(2)} bits per weight ` +
+        `instead of ${averageBits(decisions, wishedBytes).toFixed(2)}.`,
+      hint: 'Give rules for these tensors, or set the fallback to error or to a type of your choice.',
+      ...subject(fallen),
+    },
+  ];
+}
+
+/** Tensors that are quantized already and would be quantized again. */
+export function requantizeProblems(decisions: readonly Decision[], allowed: boolean): readonly Problem[] {
+  const again = decisions.filter(
+    decision => converted(decision) && (ggmlTypeByName(decision.fromType)?.blockSize ?? 1) > 1,
+  );
+  if (again.length === 0) return [];
+  const types = [...groupBy(again, ({ fromType }) => fromType)]
+    .map(([type, group]) => `${group.length} ${type}`)
+    .join(', ');
+  return [
+    {
+      code: 'plan/requantize',
+      severity: allowed ? 'warning' : 'error',
+      message:
+        `${plural(again.length, 'tensor')} of the source ${again.length === 1 ? 'is' : 'are'} quantized already (${types}); ` +
+        `quantizing again adds their error to the new one (${someNames(again)}).`,
+      ...(allowed ? {} : { hint: 'Start from an F16, BF16 or F32 model, or allow requantization.' }),
+      ...subject(again),
+    },
+  ];
+}
+
+/** Conversions no kernel here can do. */
+export function kernelProblems(decisions: readonly Decision[]): readonly Problem[] {
+  const needs = decisions.flatMap(decision => missingKernels(decision).map(need => ({ need, decision })));
+  return [...groupBy(needs, ({ need }) => need)].map(([need, group]) => {
+    const tensors = group.map(({ decision }) => decision);
+    return {
+      code: 'plan/no-kernel',
+      severity: 'error',
+      message: `There is no kernel here to ${need}, which ${plural(tensors.length, 'tensor')} would need (${someNames(tensors)}).`,
+      hint: need.startsWith('write')
+        ? 'Choose another file type, or give these tensors another type by a rule.'
+        : 'Use a source in F32, F16, BF16 or one of the supported types.',
+      ...subject(tensors),
+    };
+  });
+}
+
+/** Types that are garbage without importance weights, so llama-quantize refuses them; Q2_K only inside Q2_K_S. */
+const NEEDS_IMPORTANCE = new Set(['IQ1_S', 'IQ1_M', 'IQ2_XXS', 'IQ2_XS', 'IQ2_S', 'IQ3_XXS']);
+
+function needsImportance({ tensor, toType }: Decision, fileType: string): boolean {
+  if (isTokenEmbedding(tensor.name) || tensor.name === 'output.weight') return false;
+  return NEEDS_IMPORTANCE.has(toType) || (toType === 'Q2_K' && fileType === 'Q2_K_S');
+}
+
+/** The matrix has an entry of the right size for this tensor. */
+export function hasImportance({ tensor }: Decision, imatrix: ImportanceMatrix | undefined): boolean {
+  return imatrix?.entries.get(tensor.name)?.values.length === importanceLength(tensor);
+}
+
+export function importanceProblems(
+  decisions: readonly Decision[],
+  fileType: string,
+  imatrix: ImportanceMatrix | undefined,
+): readonly Problem[] {
+  const work = decisions.filter(converted);
+  const lacking = work.filter(decision => needsImportance(decision, fileType) && !hasImportance(decision, imatrix));
+  const problems: Problem[] = [];
+  if (lacking.length > 0) {
+    const types = [...new Set(lacking.map(({ toType }) => toType))].join(', ');
+    problems.push({
+      code: 'plan/imatrix-required',
+      severity: 'error',
+      message:
+        `${plural(lacking.length, 'tensor')} would become ${types}, which is garbage without an importance matrix; ` +
+        `${imatrix ? `${imatrix.name} has no weights for` : 'none is given. First:'} ${someNames(lacking)}.`,
+      hint: imatrix
+        ? 'Compute the matrix from this very model, with text that reaches all its experts.'
+        : 'Give an importance matrix, or choose a type that needs none.',
+      ...subject(lacking),
+    });
+  }
+  if (imatrix) problems.push(...entryProblems(decisions, work, imatrix, new Set(lacking)));
+  return problems;
+}
+
+/** Entries that do not fit their tensor, tensors without entry, and entries without tensor. */
+function entryProblems(
+  decisions: readonly Decision[],
+  work: readonly Decision[],
+  imatrix: ImportanceMatrix,
+  reported: ReadonlySet<Decision>,
+): readonly Problem[] {
+  const problems: Problem[] = [];
+  const names = new Set(decisions.map(({ tensor }) => tensor.name));
+  const foreign = [...imatrix.entries.keys()].filter(name => !names.has(name));
+  if (foreign.length > 0) {
+    problems.push({
+      code: 'plan/imatrix-foreign',
+      severity: 'warning',
+      message: `${foreign.length} of ${imatrix.entries.size} entries of ${imatrix.name} name no tensor of this model (${foreign.slice(0, NAMES_SHOWN).join(', ')}).`,
+      hint: 'Check that the matrix was computed from this model.',
+    });
+  }
+  for (const decision of work) {
+    const found = imatrix.entries.get(decision.tensor.name)?.values.length;
+    const expected = importanceLength(decision.tensor);
+    if (found === undefined || found === expected) continue;
+    const tolerated = isTokenEmbedding(decision.tensor.name);
+    problems.push({
+      code: 'plan/imatrix-size',
+      severity: tolerated ? 'info' : 'error',
+      message: `${decision.tensor.name}: expected ${expected} importance weights, found ${found} in ${imatrix.name}.`,
+      ...(tolerated
+        ? {}
+        : { hint: 'The matrix was computed from another model, or an older file of it; compute it anew.' }),
+      subject: decision.tensor.name,
+    });
+  }
+  // The token embedding and the output are not collected by default, so their absence says nothing.
+  const without = work.filter(
+    decision =>
+      usesImportance(decision.toType) &&
+      !imatrix.entries.has(decision.tensor.name) &&
+      !reported.has(decision) &&
+      !isTokenEmbedding(decision.tensor.name) &&
+      decision.tensor.name !== 'output.weight',
+  );
+  if (without.length > 0) {
+    problems.push({
+      code: 'plan/imatrix-missing-entry',
+      severity: 'warning',
+      message: `${imatrix.name} has no entry for ${plural(without.length, 'tensor')}, quantized without importance weights: ${someNames(without)}.`,
+      ...subject(without),
+    });
+  }
+  return problems;
+}
+
+/** Rules that decide nothing, and why. */
+export function ruleProblems(rules: readonly RuleUse[]): readonly Problem[] {
+  return rules.flatMap((use): readonly Problem[] => {
+    if (use.decided > 0) return [];
+    const { label } = use.rule;
+    if (use.matched === 0) {
+      return [
+        {
+          code: 'plan/rule-unused',
+          severity: 'warning',
+          message: `${label} matches no tensor of this model.`,
+          hint:
+            use.rule.kind === 'glob'
+              ? 'A glob must match the whole name, as in blk.*.attn_v.weight; * stands for any characters.'
+              : 'A regular expression is searched for in names such as blk.0.attn_v.weight.',
+        },
+      ];
+    }
+    if (use.quantizable === 0) {
+      return [
+        {
+          code: 'plan/rule-without-effect',
+          severity: 'warning',
+          message: `${label} matches ${plural(use.matched, 'tensor')}, none of which is quantized (norms, biases, routers and the like keep their type).`,
+        },
+      ];
+    }
+    return [
+      {
+        code: 'plan/rule-shadowed',
+        severity: 'warning',
+        message: `${label} decides nothing: all ${plural(use.quantizable, 'tensor')} it matches are decided before it, by ${[...use.lostTo].join(', ')}.`,
+        hint: 'The first match wins: put the narrower rule first.',
+      },
+    ];
+  });
+}

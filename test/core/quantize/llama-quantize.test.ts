@@ -1,0 +1,119 @@
+// The planner against llama-quantize itself: 648 dry runs (13 models, 36 file types, with and without importance matrix)
+// and the files it wrote. Not one tensor may get another type.
+import { expect, test } from 'vitest';
+import { headerByteLengths } from '../../../src/core/quantize/plan-metadata.js';
+import { defaultOptions, planQuantization } from '../../../src/core/quantize/plan.js';
+import type { QuantizationPlan, QuantizeOptions, TensorRule } from '../../../src/core/quantize/quantization-plan.js';
+import { decodeTypes, fullImatrix, golden, goldenModel } from './plan-golden.js';
+
+function errors(plan: QuantizationPlan): readonly string[] {
+  return plan.problems.filter(problem => problem.severity === 'error').map(problem => problem.code);
+}
+
+/** What differs from the expected types, one line per tensor. */
+function differences(label: string, plan: QuantizationPlan, expected: readonly string[]): readonly string[] {
+  const lines = plan.tensors.flatMap((tensor, i) =>
+    tensor.toType === expected[i]
+      ? []
+      : [`${label} ${tensor.name}: ${tensor.toType} (${tensor.rule}), expected ${expected[i] ?? 'none'}`],
+  );
+  return plan.tensors.length === expected.length
+    ? lines
+    : [...lines, `${label}: ${plan.tensors.length} tensors, expected ${expected.length}`];
+}
+
+test('every dry run of llama-quantize gives the same types in the same order', () => {
+  const found: string[] = [];
+  let cases = 0;
+  let tensors = 0;
+  for (const [label, letters] of Object.entries(golden.dryRuns)) {
+    const [model = '', fileType = '', variant] = label.split('/');
+    const source = goldenModel(model);
+    const extras = variant === 'imatrix' ? { imatrix: fullImatrix(source) } : {};
+    const plan = planQuantization(source, defaultOptions(fileType), { ...extras, kernelsRequired: false });
+    // A dry run does not ask for the matrix that the real run would need.
+    const failed = errors(plan).filter(code => code !== 'plan/imatrix-required');
+    if (letters === null) {
+      if (!failed.includes('plan/no-fallback'))
+        found.push(`${label}: expected plan/no-fallback, found ${failed.join()}`);
+    } else {
+      const order = golden.models[model]!.order.map(i => golden.models[model]!.tensors[i]![0]);
+      expect(plan.tensors.map(tensor => tensor.name)).toEqual(order);
+      found.push(...failed.map(code => `${label}: ${code}`), ...differences(label, plan, decodeTypes(letters)));
+      tensors += plan.tensors.length;
+    }
+    cases++;
+  }
+  console.log(`llama-quantize dry runs: ${cases} cases, ${tensors} tensors, ${found.length} differences`);
+  expect(found).toEqual([]);
+  expect(cases).toBe(648);
+});
+
+test('every file llama-quantize wrote has the planned types, offsets, size and metadata', () => {
+  const found: string[] = [];
+  let cases = 0;
+  for (const [label, file] of Object.entries(golden.files)) {
+    const [model = '', kind = '', variant] = label.split('/');
+    const options = kind === 'opt' ? optionsOf(file.ftype ?? '', file.args ?? []) : defaultOptions(kind);
+    if (!options) continue;
+    const source = goldenModel(model);
+    const kv = file.kv ?? {};
+    const imatrix =
+      variant === 'imatrix'
+        ? fullImatrix(source, {
+            name: String(kv['quantize.imatrix.file']),
+            datasets: [String(kv['quantize.imatrix.dataset'])],
+            chunkCount: Number(kv['quantize.imatrix.chunks_count']),
+          })
+        : undefined;
+    const plan = planQuantization(source, options, { ...(imatrix && { imatrix }), kernelsRequired: false });
+    cases++;
+    if (file.size === undefined) {
+      expect(errors(plan), label).toEqual(['plan/imatrix-required']);
+      continue;
+    }
+    expect(errors(plan), label).toEqual([]);
+    found.push(...differences(label, plan, decodeTypes(file.types ?? '')));
+    expect(plan.tensors.at(-1)?.target.offset, label).toBe(file.lastOffset);
+    expect(headerByteLengths(source, plan)[0]! + plan.dataLength, label).toBe(file.size);
+    expect(Object.fromEntries(plan.metadataChanges.map(({ key, value }) => [key, value])), label).toEqual(kv);
+  }
+  console.log(`llama-quantize files: ${cases} cases, ${found.length} differences`);
+  expect(found).toEqual([]);
+  expect(cases).toBe(242);
+});
+
+/** The options of one measured command line; undefined for what the planner does not do (layers removed, keys overridden). */
+function optionsOf(fileType: string, args: readonly string[]): QuantizeOptions | undefined {
+  let options = defaultOptions(fileType);
+  const rules: TensorRule[] = [];
+  for (let i = 0; i < args.length; i++) {
+    const value = args[i + 1] ?? '';
+    switch (args[i]) {
+      case '--pure':
+        options = { ...options, pure: true };
+        break;
+      case '--token-embedding-type':
+        options = { ...options, tokenEmbeddingType: value };
+        break;
+      case '--output-tensor-type':
+        options = { ...options, outputTensorType: value };
+        break;
+      case '--tensor-type':
+        rules.push({
+          kind: 'regex',
+          pattern: value.split('=')[0]!,
+          type: value.split('=')[1]!,
+          label: `--tensor ${value}`,
+        });
+        break;
+      case '--leave-output-tensor':
+        return undefined;
+      case '--prune-layers':
+      case '--override-kv':
+        return undefined;
+      default:
+    }
+  }
+  return { ...options, rules };
+}
