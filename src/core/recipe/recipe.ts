@@ -1,11 +1,19 @@
 // A quantization recipe, version 1: what the user wrote in `*.quant.yaml`, after checking. recipe-schema.ts is the one
-// table of keys; parse-recipe.ts turns a YAML tree into a `Recipe` with diagnostics that point into the text.
+// table of keys; yaml-tree.ts turns a syntax tree into plain data, parse-recipe.ts turns that into a `Recipe` with
+// diagnostics that point into the text, check-recipe.ts compares it with the model it is bound to. Nothing here opens a
+// file or knows about editors; no expression in a recipe is ever evaluated.
 import type { FallbackPolicy, TensorRule } from '../quantize/quantization-plan.js';
 
-/** Zero-based line and character (UTF-16), end exclusive: what editors and the language-server protocol use. */
+/** Zero-based line and character (UTF-16). */
+export interface TextPosition {
+  readonly line: number;
+  readonly character: number;
+}
+
+/** End exclusive: what editors and the language-server protocol use. */
 export interface TextRange {
-  readonly start: { readonly line: number; readonly character: number };
-  readonly end: { readonly line: number; readonly character: number };
+  readonly start: TextPosition;
+  readonly end: TextPosition;
 }
 
 export interface RecipeDiagnostic {
@@ -16,20 +24,36 @@ export interface RecipeDiagnostic {
   readonly range: TextRange;
   /** A replacement for the range that would fix it, for quick fixes (`did you mean`). */
   readonly suggestion?: string;
+  /** The text has no effect: editors show it faded. */
+  readonly unnecessary?: boolean;
+}
+
+/** A value together with where it is written. */
+export interface Located<T> {
+  readonly value: T;
+  readonly range: TextRange;
+}
+
+export interface LocatedPath {
+  /** As written; relative to the recipe's folder. */
+  readonly path: string;
+  readonly range: TextRange;
 }
 
 export interface RecipeRule extends TensorRule {
+  /** The whole rule. */
   readonly range: TextRange;
+  readonly patternRange: TextRange;
+  readonly typeRange: TextRange;
 }
 
 export interface Recipe {
   readonly version: 1;
-  /** Path or as written; relative to the recipe's folder. */
-  readonly source: { readonly path: string; readonly range: TextRange };
-  readonly output: { readonly path: string; readonly range: TextRange };
+  readonly source: LocatedPath;
+  readonly output: LocatedPath;
   /** A file type name. */
   readonly type: { readonly name: string; readonly range: TextRange };
   readonly rules: readonly RecipeRule[];
-  readonly imatrix?: { readonly path: string; readonly range: TextRange };
+  readonly imatrix?: LocatedPath;
   readonly fallback: FallbackPolicy;
 }

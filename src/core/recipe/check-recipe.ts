@@ -1,0 +1,282 @@
+// What is wrong with a recipe in its world: the model it is bound to, and the files it names. Pure: the facts are gathered
+// elsewhere (platform/recipe-facts.ts) and may be incomplete; what is not known yet is not complained about. Works on a
+// draft, so a recipe that is being written is checked as far as it goes.
+import { bitsPerWeight, ggmlTypeByName } from '../ggml/ggml-type.js';
+import { nearestNames } from '../ggml/nearest-name.js';
+import type { GgufTensorInfo } from '../gguf/gguf.js';
+import type { Problem } from '../problem.js';
+import { defaultOptions, planQuantization } from '../quantize/plan.js';
+import { fallbackType, fitsShape } from '../quantize/shape-fallback.js';
+import { reasonToKeep } from '../quantize/tensor-selection.js';
+import { ruleEffects, type BoundModel, type RuleEffect } from './bound-model.js';
+import type { RecipeDraft } from './parse-recipe.js';
+import type { RecipeDiagnostic, RecipeRule, TextRange } from './recipe.js';
+
+export type SourceState =
+  | { readonly state: 'bound'; readonly bound: BoundModel }
+  /** The header is being read. */
+  | { readonly state: 'loading' }
+  /** `nearby` are paths of files that exist and might be meant, as they would be written. */
+  | { readonly state: 'missing'; readonly nearby: readonly string[] }
+  | { readonly state: 'unusable'; readonly problem: Problem };
+
+/** What is known of the files a recipe names; undefined where nothing is named or not known yet. */
+export interface RecipeFacts {
+  readonly source?: SourceState;
+  readonly output?: { readonly exists: boolean; readonly folderExists: boolean; readonly sameAsSource: boolean };
+  readonly imatrix?: { readonly exists: boolean; readonly nearby: readonly string[] };
+}
+
+export function checkRecipe(draft: RecipeDraft, facts: RecipeFacts): RecipeDiagnostic[] {
+  return [
+    ...checkFiles(draft, facts),
+    ...(facts.source?.state === 'bound' ? checkModel(draft, facts.source.bound) : []),
+  ];
+}
+
+function diagnostic(
+  code: string,
+  severity: RecipeDiagnostic['severity'],
+  range: TextRange,
+  message: string,
+  extra: Pick<RecipeDiagnostic, 'suggestion' | 'unnecessary'> = {},
+): RecipeDiagnostic {
+  return { code: `recipe/${code}`, severity, message, range, ...extra };
+}
+
+function* checkFiles(draft: RecipeDraft, facts: RecipeFacts): Generator<RecipeDiagnostic> {
+  const { source, output, imatrix } = draft;
+  if (source && facts.source?.state === 'missing') {
+    yield missingFile('source-missing', 'the source', source, facts.source.nearby);
+  }
+  if (source && facts.source?.state === 'unusable') {
+    const { message, hint } = facts.source.problem;
+    yield diagnostic(
+      'source-unusable',
+      'error',
+      source.range,
+      withHint(`\`${source.path}\` cannot be used: ${message}`, hint),
+    );
+  }
+  if (imatrix && facts.imatrix?.exists === false) {
+    yield missingFile('imatrix-missing', 'the importance matrix', imatrix, facts.imatrix.nearby);
+  }
+  if (!output || !facts.output) return;
+  if (facts.output.sameAsSource) {
+    yield diagnostic(
+      'output-is-source',
+      'error',
+      output.range,
+      'the output is the source itself, which would be overwritten; choose another name',
+    );
+  } else if (!facts.output.folderExists) {
+    yield diagnostic(
+      'output-folder',
+      'info',
+      output.range,
+      `the folder of \`${output.path}\` does not exist; create it before running the recipe`,
+    );
+  } else if (facts.output.exists) {
+    yield diagnostic(
+      'output-exists',
+      'hint',
+      output.range,
+      `\`${output.path}\` exists; running the recipe replaces it only if you ask for that (\`--overwrite\`)`,
+    );
+  }
+  if (!/\.gguf$/i.test(output.path)) {
+    yield diagnostic(
+      'output-extension',
+      'warning',
+      output.range,
+      'the output is a GGUF file, and programs find those by their extension; end the name in `.gguf`',
+      {
+        suggestion: `${output.path}.gguf`,
+      },
+    );
+  }
+}
+
+function missingFile(
+  code: string,
+  what: string,
+  path: { path: string; range: TextRange },
+  nearby: readonly string[],
+): RecipeDiagnostic {
+  const near = nearby.length === 1 ? nearby[0] : nearestNames(path.path, nearby, 1)[0];
+  const advice =
+    near === undefined ? 'check the path; it starts at the folder of the recipe' : `did you mean \`${near}\`?`;
+  return diagnostic(
+    code,
+    'error',
+    path.range,
+    `${what} \`${path.path}\` does not exist; ${advice}`,
+    near === undefined ? {} : { suggestion: near },
+  );
+}
+
+function withHint(message: string, hint: string | undefined): string {
+  return hint === undefined ? message : `${message.replace(/[.;]$/, '')}. ${hint}`;
+}
+
+function* checkModel(draft: RecipeDraft, bound: BoundModel): Generator<RecipeDiagnostic> {
+  if (draft.source) {
+    for (const problem of bound.problems) {
+      if (problem.severity === 'info') continue;
+      yield diagnostic('source-problem', problem.severity, draft.source.range, withHint(problem.message, problem.hint));
+    }
+  }
+  const effects = ruleEffects(bound.model, draft.rules);
+  for (const [index, rule] of draft.rules.entries()) {
+    const effect = effects[index];
+    if (effect) yield* checkRule(rule, effect, draft, bound);
+  }
+  yield* checkPlan(draft, bound);
+}
+
+/** Problems of the plan that are said better, and in a better place, by the checks here. */
+const SAID_ELSEWHERE = new Set([
+  'plan/rule-unused',
+  'plan/rule-without-effect',
+  'plan/rule-shadowed',
+  'plan/unknown-file-type',
+  'plan/unknown-type',
+  'plan/bad-pattern',
+]);
+
+/** What the planner finds when it carries the recipe out: substitutions, requantization, kernels that are missing. */
+function* checkPlan(draft: RecipeDraft, bound: BoundModel): Generator<RecipeDiagnostic> {
+  const { type, source } = draft;
+  if (!type || !source) return;
+  const plan = planQuantization(bound.model, {
+    ...defaultOptions(type.name),
+    rules: draft.rules,
+    onFallback: draft.fallback,
+  });
+  const byRule = new Map(plan.tensors.map(tensor => [tensor.name, tensor.rule]));
+  const perTensor = new Map<string, Problem[]>();
+  for (const problem of plan.problems) {
+    if (SAID_ELSEWHERE.has(problem.code)) continue;
+    // Whether the matrix has what a type needs is known only when it is read.
+    if (problem.code === 'plan/imatrix-required' && draft.imatrix) continue;
+    if (problem.code === 'plan/shape-mismatch' || problem.code === 'plan/no-fallback') {
+      const decidedByRule = draft.rules.some(rule => byRule.get(problem.subject ?? '')?.startsWith(rule.label));
+      if (!decidedByRule) perTensor.set(problem.code, [...(perTensor.get(problem.code) ?? []), problem]);
+      continue;
+    }
+    const aboutSource =
+      problem.code === 'plan/requantize' ||
+      problem.code === 'plan/bad-layer' ||
+      problem.code.includes('source') ||
+      /kernel here to read/.test(problem.message);
+    yield diagnostic(
+      problem.code.replace('plan/', ''),
+      problem.severity,
+      aboutSource ? source.range : type.range,
+      withHint(problem.message, problem.hint),
+    );
+  }
+  for (const [code, problems] of perTensor) {
+    const [first] = problems;
+    if (!first) continue;
+    const more = problems.length > 1 ? ` The same holds for ${problems.length - 1} more.` : '';
+    yield diagnostic(code.replace('plan/', ''), first.severity, type.range, withHint(first.message + more, first.hint));
+  }
+}
+
+function* checkRule(
+  rule: RecipeRule,
+  effect: RuleEffect,
+  draft: RecipeDraft,
+  bound: BoundModel,
+): Generator<RecipeDiagnostic> {
+  const { matched, taken } = effect;
+  if (matched.length === 0) {
+    const near = nearTensor(rule, bound);
+    const advice =
+      near === undefined ? 'check the pattern against the tensors of the model' : `did you mean \`${near}\`?`;
+    yield diagnostic(
+      'no-match',
+      'warning',
+      rule.patternRange,
+      `this matches none of the ${tensorCount(bound.model.tensors.length)} of \`${draft.source?.path ?? bound.path}\`; ${advice}`,
+      {
+        ...(near === undefined ? {} : { suggestion: near }),
+      },
+    );
+    return;
+  }
+  if (taken.length === 0) {
+    const earlier = effect.shadowedBy === undefined ? undefined : draft.rules[effect.shadowedBy];
+    const all = matched.length === 1 ? 'the tensor it matches is' : `all ${matched.length} tensors it matches are`;
+    const by = earlier ? ` (${earlier.label})` : '';
+    yield diagnostic(
+      'dead-rule',
+      'warning',
+      rule.range,
+      `this rule has no effect: ${all} taken by earlier rules${by}. Move it up, or remove it`,
+      { unnecessary: true },
+    );
+    return;
+  }
+  const quantizable = taken.filter(tensor => reasonToKeep(tensor) === undefined);
+  if (quantizable.length === 0) {
+    const [first] = taken;
+    const why = first ? (reasonToKeep(first) ?? '') : '';
+    yield diagnostic(
+      'never-quantized',
+      'warning',
+      rule.patternRange,
+      `this rule has no effect: ${describeTensors(taken)} ${taken.length === 1 ? 'is' : 'are'} never quantized (${why}) and ${taken.length === 1 ? 'keeps its' : 'keep their'} type`,
+    );
+    return;
+  }
+  yield* checkShape(rule, quantizable, draft);
+}
+
+function* checkShape(
+  rule: RecipeRule,
+  tensors: readonly GgufTensorInfo[],
+  draft: RecipeDraft,
+): Generator<RecipeDiagnostic> {
+  const misfits = tensors.filter(tensor => !fitsShape(rule.type, tensor.ne[0] ?? 1));
+  const [first] = misfits;
+  if (!first) return;
+  const row = first.ne[0] ?? 0;
+  const block = ggmlTypeByName(rule.type)?.blockSize ?? 0;
+  const what = `${describeTensors(misfits)} ${misfits.length === 1 ? 'has' : 'have'} rows of ${row} weights, which is no multiple of the ${block} in a block of ${rule.type}`;
+  const instead = ggmlTypeByName(fallbackType(rule.type, row, draft.fallback) ?? '');
+  if (!instead) {
+    const todo =
+      draft.fallback === 'error'
+        ? 'Choose a type with smaller blocks such as Q8_0, or set `fallback: promote`'
+        : 'Choose a type with smaller blocks such as Q8_0';
+    yield diagnostic('shape', 'error', rule.typeRange, `${what}. ${todo}`);
+    return;
+  }
+  const bits = bitsPerWeight(instead).toLocaleString('en-US', { maximumFractionDigits: 2 });
+  yield diagnostic(
+    'shape-fallback',
+    'info',
+    rule.typeRange,
+    `${what}: ${misfits.length === 1 ? 'it becomes' : 'they become'} ${instead.name} (${bits} bits per weight)`,
+  );
+}
+
+/** A name to suggest for a pattern without wildcards. */
+function nearTensor(rule: RecipeRule, bound: BoundModel): string | undefined {
+  if (rule.kind !== 'glob' || /[*?[]/.test(rule.pattern)) return undefined;
+  const names = bound.model.tensors.map(tensor => tensor.name);
+  const longer = names.find(name => name === `${rule.pattern}.weight`);
+  return longer ?? nearestNames(rule.pattern, names, 1)[0];
+}
+
+function tensorCount(count: number): string {
+  return count === 1 ? '1 tensor' : `${count} tensors`;
+}
+
+/** One tensor by name, several by number and example. */
+function describeTensors(tensors: readonly GgufTensorInfo[]): string {
+  const [first] = tensors;
+  return tensors.length === 1 ? `\`${first?.name ?? ''}\`` : `${tensors.length} tensors (\`${first?.name ?? ''}\` …)`;
+}

@@ -1,0 +1,26 @@
+// A checked recipe -> what the quantize job takes. Paths are resolved by the caller: core knows no file system.
+import type { QuantizeOptions } from '../quantize/quantization-plan.js';
+import type { Recipe } from './recipe.js';
+
+export interface RecipeJob {
+  readonly source: string;
+  readonly output: string;
+  readonly imatrix?: string;
+  readonly options: QuantizeOptions;
+}
+
+/** `resolve` turns a path of the recipe, relative to the recipe's folder or absolute, into one that can be opened. */
+export function recipeToJob(recipe: Recipe, resolve: (path: string) => string): RecipeJob {
+  return {
+    source: resolve(recipe.source.path),
+    output: resolve(recipe.output.path),
+    ...(recipe.imatrix && { imatrix: resolve(recipe.imatrix.path) }),
+    options: {
+      fileType: recipe.type.name,
+      rules: recipe.rules.map(({ kind, pattern, type, label }) => ({ kind, pattern, type, label })),
+      pure: false,
+      allowRequantize: false,
+      onFallback: recipe.fallback,
+    },
+  };
+}
