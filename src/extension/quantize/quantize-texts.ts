@@ -1,0 +1,127 @@
+// Every text of the quantize command: the lines of the type list, progress, the result, failures. Pure functions of plain
+// data, so that wording is tested without an editor.
+import * as path from 'node:path';
+import type { ErrorData, Problem } from '../../core/problem.js';
+import type { JobProgress, QuantizationReport } from '../../core/quantize/quantization-plan.js';
+import type { TypePreview } from '../../protocol/worker-protocol.js';
+import { bitsText, bytesText, countText, durationText, sentence } from '../texts.js';
+
+/** One line of the type list. */
+export interface TypeItem {
+  readonly fileType: string;
+  readonly label: string;
+  readonly description: string;
+  readonly detail: string;
+  readonly recommended: boolean;
+  /** Why this type cannot be made from this model. */
+  readonly blocked?: Problem;
+}
+
+/**
+ * The balanced choice that people start from, best first: the smallest type whose loss is hard to notice in use, then
+ * its neighbours for models where it is not possible.
+ */
+const RECOMMENDED = ['Q4_K_M', 'Q5_K_M', 'Q4_K_S', 'Q8_0'] as const;
+
+/** The type list: smallest first, types that are not possible last. */
+export function typeItems(previews: readonly TypePreview[], sourceBytes: number | undefined): TypeItem[] {
+  const possible = previews.filter(preview => blocking(preview) === undefined);
+  const recommended = RECOMMENDED.find(name => possible.some(preview => preview.fileType === name));
+  return [...previews]
+    .sort((a, b) => Number(blocking(a) !== undefined) - Number(blocking(b) !== undefined) || a.byteLength - b.byteLength)
+    .map(preview => typeItem(preview, preview.fileType === recommended, sourceBytes));
+}
+
+function typeItem(preview: TypePreview, recommended: boolean, sourceBytes: number | undefined): TypeItem {
+  const blocked = blocking(preview);
+  const size = `${bitsText(preview.bitsPerWeight)} bits per weight · ${bytesText(preview.byteLength)}${shareText(preview.byteLength, sourceBytes)}`;
+  const notes = blocked ? [`Not possible: ${sentence(blocked.message)}`] : noteTexts(preview.problems);
+  return {
+    fileType: preview.fileType,
+    label: `${blocked ? '$(circle-slash) ' : recommended ? '$(star-full) ' : ''}${preview.fileType}`,
+    description: recommended ? `${size} · recommended` : size,
+    detail: [sentence(preview.summary), ...notes].join(' '),
+    recommended,
+    ...(blocked ? { blocked } : {}),
+  };
+}
+
+function blocking(preview: TypePreview): Problem | undefined {
+  return preview.problems.find(problem => problem.severity === 'error');
+}
+
+function shareText(bytes: number, sourceBytes: number | undefined): string {
+  if (sourceBytes === undefined || sourceBytes <= 0) return '';
+  return ` · ${Math.round((100 * bytes) / sourceBytes)} % of the source`;
+}
+
+/** Warnings word for word, repeated kinds as one count; what is only informative stays out of the list. */
+function noteTexts(problems: readonly Problem[]): string[] {
+  const byCode = new Map<string, Problem[]>();
+  for (const problem of problems) {
+    if (problem.severity !== 'warning') continue;
+    byCode.set(problem.code, [...(byCode.get(problem.code) ?? []), problem]);
+  }
+  return [...byCode.values()].map(same => {
+    const first = same[0];
+    if (first === undefined) return '';
+    return same.length === 1 ? sentence(first.message) : `${sentence(first.message)} (and ${same.length - 1} more like it)`;
+  });
+}
+
+/** `42 % · 310 MB/s · 12 s left · blk.3.ffn_down.weight` */
+export function progressText(progress: JobProgress): string {
+  if (progress.phase === 'plan') return 'reading the model and planning';
+  const parts = [`${percentDone(progress)} %`];
+  if (progress.bytesPerSecond > 0) parts.push(`${bytesText(progress.bytesPerSecond)}/s`);
+  if (progress.etaSeconds !== undefined) parts.push(`${durationText(progress.etaSeconds)} left`);
+  if (progress.phase === 'write') parts.push('finishing the file');
+  else if (progress.subject !== undefined) parts.push(progress.subject);
+  return parts.join(' · ');
+}
+
+/** Whole percent, 0 to 100; an empty job counts as done. */
+export function percentDone(progress: Pick<JobProgress, 'done' | 'total'>): number {
+  if (progress.total <= 0) return 100;
+  return Math.max(0, Math.min(100, Math.floor((100 * progress.done) / progress.total)));
+}
+
+/** `tiny-Q4_K_M.gguf: 4.90 bits per weight, 6.1 MB, 1.3 s (native avx512).` and what should be known about it. */
+export function resultText(report: QuantizationReport): string {
+  const files = report.files.length > 1 ? ` in ${report.files.length} files` : '';
+  const kernels = report.kernels === '' ? report.backend : `${report.backend} ${report.kernels}`;
+  const facts = `${path.basename(report.output)}: ${bitsText(report.bitsPerWeight)} bits per weight, ${bytesText(report.byteLength)}${files}, ${durationText(report.seconds)} (${kernels}).`;
+  const warnings = report.problems.filter(problem => problem.severity === 'warning').length;
+  return warnings === 0 ? facts : `${facts} ${countText(warnings, 'warning')} in the log.`;
+}
+
+/** The report for the log: types by count, then every warning. */
+export function reportLines(report: QuantizationReport): string[] {
+  const counts = new Map<string, { tensors: number; bytes: number }>();
+  for (const tensor of report.tensors) {
+    const row = counts.get(tensor.toType) ?? { tensors: 0, bytes: 0 };
+    counts.set(tensor.toType, { tensors: row.tensors + 1, bytes: row.bytes + tensor.byteLength });
+  }
+  const rows = [...counts].sort((a, b) => b[1].bytes - a[1].bytes);
+  return [
+    resultText(report),
+    ...rows.map(([type, row]) => `  ${type.padEnd(8)} ${countText(row.tensors, 'tensor').padStart(12)} ${bytesText(row.bytes).padStart(9)}`),
+    ...report.problems.map(problem => `  ${problem.severity}: ${problem.message} [${problem.code}]${problem.hint === undefined ? '' : ` ${problem.hint}`}`),
+  ];
+}
+
+export interface FailureText {
+  readonly message: string;
+  /** Trying the same again can help: the worker stopped, or the system refused for now. */
+  readonly canRetry: boolean;
+}
+
+/** One message with what happened, what to do, and the code to search for. */
+export function failureText(error: ErrorData, source: string): FailureText {
+  const hint = error.hint === undefined ? '' : ` ${sentence(error.hint)}`;
+  const gone = error.code.startsWith('worker/');
+  return {
+    message: `Could not quantize ${path.basename(source)}: ${sentence(error.message)}${hint}${gone ? ' Nothing was left under the output name.' : ''} (${error.code})`,
+    canRetry: gone || error.code.startsWith('io/'),
+  };
+}
