@@ -1,48 +1,32 @@
 // What planning reads of a model's metadata. Missing or odd values fall back to what llama.cpp assumes; nothing throws.
-import type { GgufMetadataEntry, GgufModel, GgufScalar } from '../gguf/gguf.js';
+import { metadataArray, metadataNumber, metadataString, type GgufModel } from '../gguf/gguf.js';
 import { ggmlTypeName } from '../ggml/ggml-type.js';
 import { guessFileType } from '../ggml/file-type.js';
 import { layerOf, reasonToKeep } from './tensor-selection.js';
 import { tensorCategory, type MixtureModel } from './mixture.js';
 
 /** The part of a model that planning looks at: a GgufModel, or anything that can describe itself as one. */
-export type PlanSource = Pick<GgufModel, 'metadata' | 'tensors'>;
+export type PlanSource = Pick<GgufModel, 'metadata' | 'tensors'> & Partial<Pick<GgufModel, 'shards'>>;
 
-function entry(source: PlanSource, key: string): GgufMetadataEntry | undefined {
-  return source.metadata.find(candidate => candidate.key === key);
-}
-
-/** A scalar value, or the first element of an array (llama.cpp's per-layer keys, of which the mixtures read layer 0). */
-function scalar(source: PlanSource, key: string): GgufScalar | undefined {
-  const value = entry(source, key)?.value;
-  return typeof value === 'object' ? value.head[0] : value;
-}
-
-/** A number under `key`, or the first of an array; undefined if there is none or it is no safe number. */
-export function metadataNumber(source: PlanSource, key: string): number | undefined {
-  const value = scalar(source, key);
-  const number = typeof value === 'bigint' ? Number(value) : value;
-  return typeof number === 'number' && Number.isFinite(number) ? number : undefined;
-}
-
-export function metadataString(source: PlanSource, key: string): string | undefined {
-  const value = scalar(source, key);
-  return typeof value === 'string' ? value : undefined;
+/** A number under `key`, or the first of llama.cpp's per-layer arrays, of which the mixtures read layer 0. */
+function numberOfLayer0({ metadata }: PlanSource, key: string): number | undefined {
+  const first = metadataArray(metadata, key)?.head[0];
+  return metadataNumber(metadata, key) ?? (typeof first === 'number' ? first : undefined);
 }
 
 /** Layers by metadata, or by the names of the tensors if the key is missing. */
 function blockCount(source: PlanSource, architecture: string): number {
   return (
-    metadataNumber(source, `${architecture}.block_count`) ??
+    metadataNumber(source.metadata, `${architecture}.block_count`) ??
     source.tensors.reduce((most, tensor) => Math.max(most, layerOf(tensor.name) + 1), 0)
   );
 }
 
 export function readMixtureModel(source: PlanSource, hasImatrix: boolean): MixtureModel {
-  const architecture = metadataString(source, 'general.architecture') ?? '';
-  const heads = metadataNumber(source, `${architecture}.attention.head_count`) ?? 0;
-  const headsKv = metadataNumber(source, `${architecture}.attention.head_count_kv`) ?? heads;
-  const experts = metadataNumber(source, `${architecture}.expert_count`) ?? 0;
+  const architecture = metadataString(source.metadata, 'general.architecture') ?? '';
+  const heads = numberOfLayer0(source, `${architecture}.attention.head_count`) ?? 0;
+  const headsKv = numberOfLayer0(source, `${architecture}.attention.head_count_kv`) ?? heads;
+  const experts = numberOfLayer0(source, `${architecture}.expert_count`) ?? 0;
   return {
     architecture,
     blockCount: blockCount(source, architecture),
@@ -56,7 +40,7 @@ export function readMixtureModel(source: PlanSource, hasImatrix: boolean): Mixtu
 
 /** `general.file_type` of the source, or what its tensors suggest: the type most quantizable tensors have. */
 export function sourceFileTypeId(source: PlanSource): number | undefined {
-  const stored = metadataNumber(source, 'general.file_type');
+  const stored = metadataNumber(source.metadata, 'general.file_type');
   if (stored !== undefined) return stored;
   const counts = new Map<number, number>();
   for (const tensor of source.tensors) {

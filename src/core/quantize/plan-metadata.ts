@@ -2,7 +2,10 @@
 // Source: llama.cpp src/llama-quant.cpp and tools/quantize/quantize.cpp.
 import type { FileType } from '../ggml/file-type.js';
 import type { ImportanceMatrix } from './importance-matrix.js';
-import { metadataNumber, sourceFileTypeId, type PlanSource } from './model-facts.js';
+import { entryLengthInV3 } from '../gguf/copy-entry.js';
+import { metadataNumber } from '../gguf/gguf.js';
+import { SPLIT_COUNT, SPLIT_KEYS, SPLIT_NO, SPLIT_TENSORS_COUNT } from '../gguf/shards.js';
+import { sourceFileTypeId, type PlanSource } from './model-facts.js';
 import { OUTPUT_ALIGNMENT, padded, type ShardSize } from './output-layout.js';
 import type { MetadataChange, OutputShard, QuantizationPlan } from './quantization-plan.js';
 
@@ -46,8 +49,8 @@ function cutToBytes(value: string): string {
 }
 
 export function metadataRemoved(source: PlanSource): readonly string[] {
-  const removed = ['split.no', 'split.count', 'split.tensors.count'];
-  const alignment = metadataNumber(source, 'general.alignment');
+  const removed = [...SPLIT_KEYS];
+  const alignment = metadataNumber(source.metadata, 'general.alignment');
   if (alignment !== undefined && alignment !== OUTPUT_ALIGNMENT) removed.push('general.alignment');
   return removed.filter(key => source.metadata.some(entry => entry.key === key));
 }
@@ -59,25 +62,26 @@ export function splitMetadata(shards: readonly ShardSize[], tensorCount: number)
       shards.length === 1
         ? []
         : [
-            { key: 'split.no', type: 'u16', value: number },
-            { key: 'split.count', type: 'u16', value: shards.length },
-            { key: 'split.tensors.count', type: 'i32', value: tensorCount },
+            { key: SPLIT_NO, type: 'u16', value: number },
+            { key: SPLIT_COUNT, type: 'u16', value: shards.length },
+            { key: SPLIT_TENSORS_COUNT, type: 'i32', value: tensorCount },
           ],
   }));
 }
 
 /**
- * Bytes of each output file's header: up to its data section, padding included. Exact for a source of GGUF version 2 or 3;
- * a version 1 source, whose strings have shorter length fields, is counted too short by 4 bytes per string.
+ * Bytes of each output file's header: up to its data section, padding included. Equal to what `layOutHeader` of
+ * gguf/write.ts gives for the same plan, without needing the source's bytes.
  *
  *   "GGUF" | version:u32 | tensors:u64 | entries:u64 | entries | tensor infos | zeros to 32
  *   entry  key:string | type:u32 | value        info  name:string | n:u32 | ne:u64 × n | type:u32 | offset:u64
  */
 export function headerByteLengths(source: PlanSource, plan: QuantizationPlan): readonly number[] {
   const dropped = new Set([...plan.metadataRemoved, ...plan.metadataChanges.map(change => change.key)]);
+  const encoding = source.shards?.[0]?.file ?? { version: 3, littleEndian: true };
   const copied = source.metadata
     .filter(entry => !dropped.has(entry.key))
-    .reduce((sum, entry) => sum + entry.byteLength, 0);
+    .reduce((sum, entry) => sum + entryLengthInV3(encoding, entry), 0);
   const infos = new Array<number>(plan.shards.length).fill(0);
   for (const tensor of plan.tensors) {
     const info = stringLength(tensor.name) + 4 + 8 * tensor.ne.length + 4 + 8;

@@ -1,0 +1,161 @@
+// What can be known to go wrong outside the plan before a byte is written: where the output goes, and whether disk and
+// memory suffice. Pure: the job looks at the machine and brings the facts. One report says everything at once, so that
+// nobody fixes three problems in three runs.
+import type { Problem } from '../problem.js';
+import type { QuantizationPlan } from './quantization-plan.js';
+
+/** What the job found at the place of one output file. */
+export interface OutputFacts {
+  readonly path: string;
+  readonly exists: boolean;
+  /** The path leads to one of the files the job reads, directly, by a link or by another name. */
+  readonly isSource: boolean;
+  readonly isDirectory: boolean;
+  /** A file there, even temporary, belongs to a run in progress. */
+  readonly isInUse: boolean;
+}
+
+export interface PreflightFacts {
+  readonly outputs: readonly OutputFacts[];
+  readonly overwrite: boolean;
+  /** The folder of the output. */
+  readonly folder: { readonly path: string; readonly exists: boolean; readonly writable: boolean };
+  /** Bytes free on the output's disk; undefined if the system does not say. */
+  readonly diskFree: number | undefined;
+  /** Bytes of the temporary files of an interrupted run that this one goes on with. */
+  readonly resumedBytes: number;
+  /** Bytes of memory the job will take at most, and bytes available; undefined if the system does not say. */
+  readonly memoryNeeded: number;
+  readonly memoryAvailable: number | undefined;
+}
+
+/** Free space left after the run below which a warning is due: an editor and its caches go on writing. */
+const DISK_RESERVE = 2 ** 28;
+
+/** Bytes all output files will have. */
+export function outputByteLength(plan: QuantizationPlan, headerByteLengths: readonly number[]): number {
+  return headerByteLengths.reduce((sum, length) => sum + length, plan.dataLength);
+}
+
+/**
+ * The plan's own problems and those of the place it is carried out in; errors first. The run must not start if there is an
+ * error. `headerByteLengths` has the header of each output file in bytes.
+ */
+export function preflight(
+  plan: QuantizationPlan,
+  headerByteLengths: readonly number[],
+  facts: PreflightFacts,
+): readonly Problem[] {
+  const problems = [
+    ...plan.problems,
+    ...facts.outputs.flatMap(output => outputProblems(output, facts.overwrite)),
+    ...folderProblems(facts),
+    ...diskProblems(outputByteLength(plan, headerByteLengths), facts),
+    ...memoryProblems(facts),
+  ];
+  const rank = { error: 0, warning: 1, info: 2 };
+  return problems.sort((a, b) => rank[a.severity] - rank[b.severity]);
+}
+
+function outputProblems(output: OutputFacts, overwrite: boolean): readonly Problem[] {
+  const { path } = output;
+  const problem = (code: string, message: string, hint: string): readonly Problem[] => [
+    { code, severity: 'error', message, hint, subject: path },
+  ];
+  if (output.isSource) {
+    return problem(
+      'output/is-source',
+      `${path} is the model to be read; it would be destroyed.`,
+      'Choose another output.',
+    );
+  }
+  if (output.isDirectory) {
+    return problem('output/is-folder', `Expected ${path} to be a file, found a folder.`, 'Name a file in it.');
+  }
+  if (output.isInUse) {
+    return problem(
+      'output/in-use',
+      `Another run is writing ${path}.`,
+      'Wait for it, cancel it, or choose another output.',
+    );
+  }
+  if (output.exists && !overwrite) {
+    return problem('output/exists', `${path} exists already.`, 'Choose another output, or allow overwriting.');
+  }
+  return [];
+}
+
+function folderProblems({ folder }: PreflightFacts): readonly Problem[] {
+  if (!folder.exists) {
+    return [
+      {
+        code: 'output/no-folder',
+        severity: 'error',
+        message: `The folder ${folder.path} does not exist.`,
+        hint: 'Create it, or choose another output.',
+        subject: folder.path,
+      },
+    ];
+  }
+  if (folder.writable) return [];
+  return [
+    {
+      code: 'output/not-writable',
+      severity: 'error',
+      message: `Nothing can be written to the folder ${folder.path}.`,
+      hint: 'Change its permissions, or choose another output.',
+      subject: folder.path,
+    },
+  ];
+}
+
+/** An output that is replaced keeps its space until the new one is complete, so its size does not count as free. */
+function diskProblems(byteLength: number, facts: PreflightFacts): readonly Problem[] {
+  if (facts.diskFree === undefined) return [];
+  const needed = Math.max(0, byteLength - facts.resumedBytes);
+  const left = facts.diskFree - needed;
+  if (left < 0) {
+    return [
+      {
+        code: 'disk/too-small',
+        severity: 'error',
+        message: `${formatBytes(needed)} are needed in ${facts.folder.path}, ${formatBytes(facts.diskFree)} are free.`,
+        hint: `Free ${formatBytes(-left)}, choose a smaller type, or write to another disk.`,
+        subject: facts.folder.path,
+      },
+    ];
+  }
+  if (left >= DISK_RESERVE) return [];
+  return [
+    {
+      code: 'disk/nearly-full',
+      severity: 'warning',
+      message: `Only ${formatBytes(left)} will be free in ${facts.folder.path} after writing ${formatBytes(needed)}.`,
+      subject: facts.folder.path,
+    },
+  ];
+}
+
+function memoryProblems({ memoryNeeded, memoryAvailable }: PreflightFacts): readonly Problem[] {
+  if (memoryAvailable === undefined || memoryNeeded <= memoryAvailable) return [];
+  return [
+    {
+      code: 'memory/low',
+      severity: 'warning',
+      message: `The run takes up to ${formatBytes(memoryNeeded)} of memory, ${formatBytes(memoryAvailable)} are available.`,
+      hint: 'Use fewer threads, or close other programs.',
+    },
+  ];
+}
+
+/** 1536 -> `1.50 KiB`. Exact bytes below 1 KiB. */
+function formatBytes(byteLength: number): string {
+  const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
+  let value = byteLength;
+  let unit = 0;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  return `${unit === 0 ? String(value) : value.toFixed(2)} ${units[unit] ?? ''}`;
+}

@@ -1,0 +1,38 @@
+// The list a person picks a file type from: what each would give for this very model, fallbacks and mixtures included.
+import { FILE_TYPES, type FileType } from '../ggml/file-type.js';
+import type { Problem } from '../problem.js';
+import type { ImportanceMatrix } from './importance-matrix.js';
+import type { PlanSource } from './model-facts.js';
+import { headerByteLengths } from './plan-metadata.js';
+import { defaultOptions, planQuantization } from './plan.js';
+
+export interface FileTypePreview {
+  readonly fileType: string;
+  readonly summary: string;
+  /** Tensor bytes times 8 over elements. */
+  readonly bitsPerWeight: number;
+  /** Of the whole file, header included. */
+  readonly byteLength: number;
+  /** What the plan says; a type with an error-level problem cannot be chosen as it is. */
+  readonly problems: readonly Problem[];
+}
+
+/** File types whose kernels exist here, COPY excepted, in the table's order: from large to small. */
+export function availableFileTypes(): readonly FileType[] {
+  return FILE_TYPES.filter(type => type.available && type.id !== undefined);
+}
+
+/** Plans every available file type without further wishes. Pure and quick: a few milliseconds per type and 1,000 tensors. */
+export function previewFileTypes(source: PlanSource, imatrix?: ImportanceMatrix): readonly FileTypePreview[] {
+  return availableFileTypes().map(({ name, summary }) => {
+    const plan = planQuantization(source, defaultOptions(name), imatrix ? { imatrix } : {});
+    const headers = headerByteLengths(source, plan).reduce((sum, length) => sum + length, 0);
+    return {
+      fileType: name,
+      summary,
+      bitsPerWeight: plan.bitsPerWeight,
+      byteLength: headers + plan.dataLength,
+      problems: plan.problems,
+    };
+  });
+}
