@@ -14,6 +14,8 @@ const node = {
   target: 'node20',
   // Sources are ES modules and find their neighbours through import.meta.dirname; in a bundle that is dist/.
   define: { 'import.meta.dirname': '__dirname' },
+  // Its ES module form asks for import.meta.url, which a CommonJS bundle does not have.
+  alias: { 'web-tree-sitter': path.join(root, 'node_modules/web-tree-sitter/web-tree-sitter.cjs') },
 };
 
 /** name -> esbuild options; `out` is relative to the repository. */
