@@ -6,6 +6,7 @@
 // What can still be read safely is a warning; bytes that are missing or belong to two tensors are an error. The check is
 // one pass and one sort: a file cannot make it slow.
 import type { GgufFile, GgufTensorInfo } from './gguf.js';
+import { digits, quote } from './message.js';
 import type { ProblemList } from './problem-list.js';
 
 const refused = 'llama.cpp refuses the file; quantizing or copying the model with Quantsmith writes a correct layout.';
@@ -26,24 +27,24 @@ export function checkLayout(file: GgufFile, problems: ProblemList): void {
     const consecutive = expected === undefined || offset === expected;
     const beyond = tensorEnd > fileSize;
     if (beyond && !consecutive) {
-      const message = `Tensor ${name} lies at data offset ${offset}, outside the ${Math.max(0, fileSize - dataOffset)} bytes of the data section${expected === undefined ? '' : `; ${expected} expected`}.`;
+      const message = `Tensor ${quote(name)} lies at data offset ${digits(offset)}, outside the ${Math.max(0, fileSize - dataOffset)} bytes of the data section${expected === undefined ? '' : `; ${expected} expected`}.`;
       problems.add('error', 'gguf/offset-out-of-range', message, { ...details, hint: 'The header is damaged.' });
     } else if (beyond) {
       firstCut ??= tensor;
       cutCount++;
     }
     if (offset % alignment !== 0) {
-      const message = `Tensor ${name} lies at data offset ${offset}, which is no multiple of the alignment ${alignment}.`;
+      const message = `Tensor ${quote(name)} lies at data offset ${offset}, which is no multiple of the alignment ${alignment}.`;
       problems.add('error', 'gguf/offset-unaligned', message, { ...details, hint: refused });
     } else if (!consecutive && !beyond) {
-      const message = `Tensor ${name} lies at data offset ${offset}; ${String(expected)} expected right after the tensor before it.`;
+      const message = `Tensor ${quote(name)} lies at data offset ${offset}; ${String(expected)} expected right after the tensor before it.`;
       problems.add('warning', 'gguf/offset-not-consecutive', message, { ...details, hint: refused });
     }
     expected = byteLength === undefined ? undefined : pad(offset + byteLength);
   }
   if (firstCut) {
     const others = cutCount === 1 ? 'is' : `and ${cutCount - 1} more tensor${cutCount === 2 ? ' are' : 's are'}`;
-    const message = `The file has ${fileSize} bytes, but its tensors reach to byte ${end}: tensor ${firstCut.name} ${others} incomplete.`;
+    const message = `The file has ${fileSize} bytes, but its tensors reach to byte ${digits(end)}: tensor ${quote(firstCut.name)} ${others} incomplete.`;
     const hint = 'The download or copy stopped early: fetch the file again.';
     problems.add('error', 'gguf/data-truncated', message, { offset: fileSize, hint, subject: firstCut.name });
   }
@@ -63,7 +64,7 @@ function checkOverlap(tensors: readonly GgufTensorInfo[], problems: ProblemList)
   for (const tensor of byOffset) {
     const endBefore = before ? before.offset + (before.byteLength ?? 0) : 0;
     if (before && tensor.offset < endBefore) {
-      const message = `Tensors ${before.name} and ${tensor.name} overlap: the first reaches to data offset ${endBefore}, the second begins at ${tensor.offset}.`;
+      const message = `Tensors ${quote(before.name)} and ${quote(tensor.name)} overlap: the first reaches to data offset ${endBefore}, the second begins at ${tensor.offset}.`;
       problems.add('error', 'gguf/tensor-overlap', message, {
         offset: tensor.infoOffset,
         subject: tensor.name,

@@ -6,6 +6,7 @@ import type { ByteSource } from '../bytes/byte-source.js';
 import { GGUF_VALUE_TYPES } from './gguf.js';
 import type { GgufArray, GgufMetadataEntry, GgufScalar, GgufValueType } from './gguf.js';
 import * as limits from './limits.js';
+import { digits, quote } from './message.js';
 import type { ProblemList } from './problem-list.js';
 import { lengthSize, readFixed, readLength, valueSize } from './value.js';
 
@@ -99,12 +100,12 @@ export class HeaderCursor {
     const fileOffset = reader.position;
     const elementSize = elementType === 'string' ? size : valueSize(elementType);
     if (length * elementSize > reader.remaining) {
-      const message = `Array ${quote(name)} announces ${length} elements of ${elementSize} or more bytes, but ${reader.remaining} bytes remain in the file.`;
+      const message = `Array ${quote(name)} announces ${digits(length)} elements of ${elementSize} or more bytes, but ${reader.remaining} bytes remain in the file.`;
       this.fail('gguf/length-beyond-file', message, typeOffset + 4, truncatedHint, name);
       return undefined;
     }
     if (length > limits.MAX_ARRAY_ELEMENTS) {
-      const message = `Array ${quote(name)} announces ${length} elements; llama.cpp and Quantsmith read at most ${limits.MAX_ARRAY_ELEMENTS}.`;
+      const message = `Array ${quote(name)} announces ${digits(length)} elements; llama.cpp and Quantsmith read at most ${limits.MAX_ARRAY_ELEMENTS}.`;
       this.fail('gguf/array-too-long', message, typeOffset + 4, 'The header is most likely damaged.', name);
       return undefined;
     }
@@ -179,10 +180,10 @@ export class HeaderCursor {
     const { reader } = this;
     const offset = reader.position - lengthSize(this);
     if (length > reader.remaining) {
-      const message = `The length of ${what()} is ${length} bytes, but ${reader.remaining} bytes remain in the file.`;
+      const message = `The length of ${what()} is ${digits(length)} bytes, but ${reader.remaining} bytes remain in the file.`;
       this.fail('gguf/length-beyond-file', message, offset, truncatedHint);
     } else {
-      const message = `The length of ${what()} is ${length} bytes; llama.cpp and Quantsmith read at most ${limits.MAX_STRING_BYTES}.`;
+      const message = `The length of ${what()} is ${digits(length)} bytes; llama.cpp and Quantsmith read at most ${limits.MAX_STRING_BYTES}.`;
       this.fail('gguf/string-too-long', message, offset, 'The header is most likely damaged.');
     }
   }
@@ -214,10 +215,4 @@ export class HeaderCursor {
   fail(code: string, message: string, offset: number, hint: string, subject?: string): void {
     this.problems.add('error', code, message, { offset, hint, ...(subject === undefined ? {} : { subject }) });
   }
-}
-
-/** A name from the file inside a message: quoted, on one line, not too long. */
-export function quote(name: string): string {
-  const short = name.length > 80 ? `${name.slice(0, 79)}…` : name;
-  return JSON.stringify(short);
 }

@@ -14,10 +14,11 @@ import { QuantsmithError, type ReadResult } from '../problem.js';
 import { checkLayout } from './check-layout.js';
 import { GGUF_VALUE_TYPES, metadataEntry } from './gguf.js';
 import type { GgufFile, GgufMetadataEntry, GgufTensorInfo } from './gguf.js';
-import { HeaderCursor, quote, truncatedHint } from './header-cursor.js';
+import { HeaderCursor, truncatedHint } from './header-cursor.js';
 import type { ReadGgufOptions, Text } from './header-cursor.js';
 import { identify } from './identify.js';
 import * as limits from './limits.js';
+import { digits, quote } from './message.js';
 import { ProblemList } from './problem-list.js';
 import { tensorSize } from './tensor-size.js';
 import { lengthSize, readLength } from './value.js';
@@ -163,12 +164,12 @@ class HeaderReader {
   private countFits(what: string, count: number, least: number, limit: number, offset: number): boolean {
     const fits = Math.floor(this.reader.remaining / least);
     if (count > fits) {
-      const message = `The header announces ${count} ${what}, but the ${this.reader.remaining} bytes after it have room for ${fits} at most.`;
+      const message = `The header announces ${digits(count)} ${what}, but the ${this.reader.remaining} bytes after it have room for ${fits} at most.`;
       this.problems.add('error', 'gguf/count-beyond-file', message, { offset, hint: truncatedHint });
       return false;
     }
     if (count > limit) {
-      const message = `The header announces ${count} ${what}; at most ${limit} are read.`;
+      const message = `The header announces ${digits(count)} ${what}; at most ${limit} are read.`;
       const hint = 'No known model has as many: the header is most likely damaged.';
       this.problems.add('error', 'gguf/count-too-large', message, { offset, hint });
       return false;

@@ -1,6 +1,7 @@
 // How many elements and bytes a tensor's info announces, and whether its shape and type go together. An unknown type is
 // shown and not an error: only its byte length stays unknown.
 import { byteLengthOf, ggmlTypeById, REMOVED_GGML_TYPES } from '../ggml/ggml-type.js';
+import { digits, quote } from './message.js';
 import type { ProblemList } from './problem-list.js';
 
 export function tensorSize(
@@ -11,8 +12,8 @@ export function tensorSize(
   problems: ProblemList,
 ): { readonly elementCount: number; readonly byteLength: number | undefined } {
   const details = { offset, subject: name };
-  const tensor = `Tensor ${JSON.stringify(name.length > 80 ? `${name.slice(0, 79)}…` : name)}`;
-  const shape = `[${ne.join(', ')}]`;
+  const tensor = `Tensor ${quote(name)}`;
+  const shape = `[${ne.map(digits).join(', ')}]`;
   // A product of up to four numbers below 2^64 is at worst 2^256: no overflow to infinity, and exact while it matters.
   const elementCount = ne.reduce((product, n) => product * n, 1);
   if (ne.some(n => n >= 2 ** 63)) {
