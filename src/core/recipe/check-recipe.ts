@@ -171,7 +171,8 @@ function* checkPlan(draft: RecipeDraft, bound: BoundModel): Generator<RecipeDiag
       /kernel here to read/.test(problem.message);
     yield diagnostic(
       problem.code.replace('plan/', ''),
-      problem.severity,
+      // A type chosen in the recipe for this very case is no surprise.
+      problem.code === 'plan/shape-fallback' && draft.fallback !== 'promote' ? 'info' : problem.severity,
       aboutSource ? source.range : type.range,
       withHint(problem.message, problem.hint),
     );

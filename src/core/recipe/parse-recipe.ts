@@ -6,7 +6,7 @@ import { GGML_TYPES, ggmlTypeByName, type GgmlType } from '../ggml/ggml-type.js'
 import { nearestNames } from '../ggml/nearest-name.js';
 import type { FallbackPolicy } from '../quantize/quantization-plan.js';
 import { compilePattern } from '../quantize/tensor-pattern.js';
-import { comparePositions, LineIndex } from './line-index.js';
+import { comparePositions, type LineIndex } from './line-index.js';
 import type { LocatedPath, Recipe, RecipeDiagnostic, RecipeRule, TextRange } from './recipe.js';
 import {
   childKeys,
@@ -17,16 +17,13 @@ import {
   recipeKey,
   type RecipeKey,
 } from './recipe-schema.js';
-import { yamlDocument, type SyntaxNode, type YamlNode, type YamlScalar } from './yaml-tree.js';
+import { readYaml, type ParseText } from './repair-yaml.js';
+import type { SyntaxNode, YamlNode, YamlScalar } from './yaml-tree.js';
 
 /** A 1,000-rule recipe is 60 KB. Beyond this the text is something else and is not even parsed. */
 export const MAX_RECIPE_LENGTH = 1024 * 1024;
 /** A person reads ten; a client that is sent a million stops responding. */
 const MAX_DIAGNOSTICS = 200;
-/** Repairing means parsing again, so only texts small enough for that to go unnoticed are repaired, and only so often. */
-const MAX_REPAIR_LENGTH = 64 * 1024;
-const MAX_REPAIRS = 3;
-
 /** What could be understood, however much is missing. */
 export interface RecipeDraft {
   readonly source?: LocatedPath;
@@ -45,27 +42,18 @@ export interface ParsedRecipe {
   readonly diagnostics: readonly RecipeDiagnostic[];
 }
 
-/** Parses a text from scratch and hands its root to `use`; the tree lives no longer than that. */
-export type ParseText = <T>(text: string, use: (root: SyntaxNode) => T) => T;
-
-/**
- * `root` is the syntax tree of the text in `lines`. Where that has errors, `reparse` is used to look past them: each
- * offending line is blanked and the rest, whose places stay the same, is read again.
- */
+/** `root` is the syntax tree of the text in `lines`; `reparse` allows reading past syntax errors. */
 export function parseRecipe(lines: LineIndex, root: SyntaxNode, reparse?: ParseText): ParsedRecipe {
-  const document = yamlDocument(root, lines);
+  const document = readYaml(lines, root, reparse);
   const reader = new Reader();
-  reader.diagnostics.push(...document.diagnostics);
-  let content = document.root;
-  if (document.hasSyntaxErrors && reparse && lines.text.length <= MAX_REPAIR_LENGTH) {
-    content = repair(lines, document.diagnostics, reparse) ?? content;
-  }
-  const draft = reader.recipe(content, document.hasSyntaxErrors);
-  const diagnostics = reader.diagnostics
+  const draft = reader.recipe(document.root, document.hasSyntaxErrors);
+  // Nothing more is said about a line that could not be read.
+  const found = reader.diagnostics.filter(({ range }) => !document.brokenLines.has(range.start.line));
+  const diagnostics = [...document.diagnostics, ...found]
     .sort((a, b) => comparePositions(a.range.start, b.range.start))
     .slice(0, MAX_DIAGNOSTICS);
   const recipe = diagnostics.some(diagnostic => diagnostic.severity === 'error') ? undefined : complete(draft);
-  return { ...(recipe && { recipe }), draft, root: content, diagnostics };
+  return { ...(recipe && { recipe }), draft, root: document.root, diagnostics };
 }
 
 /** The answer to a text that is too long to be a recipe. */
@@ -77,29 +65,6 @@ export function refuseLongRecipe(length: number): ParsedRecipe {
     root: undefined,
     diagnostics: [{ code: 'recipe/too-large', severity: 'error', message, range: { start, end: start } }],
   };
-}
-
-function repair(lines: LineIndex, found: readonly RecipeDiagnostic[], reparse: ParseText): YamlNode | undefined {
-  let text = lines.text;
-  let problems = found;
-  let best: YamlNode | undefined;
-  for (let attempt = 0; attempt < MAX_REPAIRS; attempt++) {
-    const broken = problems
-      .filter(problem => problem.code === 'recipe/syntax')
-      .map(problem => problem.range.start.line);
-    if (broken.length === 0) break;
-    for (const line of broken) {
-      const start = lines.lineStart(line);
-      const length = lines.lineText(line).length;
-      text = text.slice(0, start) + ' '.repeat(length) + text.slice(start + length);
-    }
-    // Positions are those of the original: blanking keeps every length.
-    const document = reparse(text, root => yamlDocument(root, new LineIndex(text)));
-    best = document.root ?? best;
-    if (!document.hasSyntaxErrors) break;
-    problems = document.diagnostics;
-  }
-  return best;
 }
 
 function complete(draft: RecipeDraft): Recipe | undefined {
@@ -165,7 +130,8 @@ class Reader {
         const readable = this.value(row, key, value);
         if (readable) values.set(row.path, readable);
       } else {
-        this.unknownKey(key, path, known.map(keyName));
+        const meant = this.unknownKey(key, path, known.map(keyName));
+        if (meant !== undefined) present.add(meant);
       }
     }
     // The key that is missing may be the one in the line that cannot be read.
@@ -186,12 +152,14 @@ class Reader {
     }
   }
 
-  private unknownKey(key: YamlScalar, path: string, names: readonly string[]): void {
+  /** Returns the key that was probably meant. */
+  private unknownKey(key: YamlScalar, path: string, names: readonly string[]): string | undefined {
     const near = nearestNames(key.value, names)[0];
     const place = path === '' ? 'a recipe' : 'a rule';
     const advice =
       near === undefined ? `${place} has ${names.map(name => `\`${name}\``).join(', ')}` : `did you mean \`${near}\`?`;
     this.add('unknown-key', key.range, `\`${shorten(key.value)}\` is not a key of ${place}; ${advice}`, near);
+    return near;
   }
 
   /** A value of the right shape; undefined, and reported, otherwise. */

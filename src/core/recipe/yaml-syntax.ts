@@ -67,6 +67,7 @@ function explain(node: SyntaxNode, lines: LineIndex): Mistake {
     missingSpace,
     openQuote,
     badEscape,
+    loneStar,
     flowMistake,
     badIndicator,
     textAfterQuote,
@@ -182,6 +183,19 @@ function openQuote(line: number, lines: LineIndex): Mistake | undefined {
     }
   }
   return undefined;
+}
+
+/** `*` alone as a value: an alias without a name. */
+function loneStar(line: number, lines: LineIndex): Mistake | undefined {
+  const match = /(?<=[:,[{-]\s*)\*(?=[\s,}\]]|$)/.exec(lines.lineText(line));
+  if (!match) return undefined;
+  return {
+    line,
+    start: match.index,
+    end: match.index + 1,
+    message: "a plain value cannot be `*` alone; quote it: '*'",
+    suggestion: "'*'",
+  };
 }
 
 /** A backslash in double quotes, most likely of a regular expression. */

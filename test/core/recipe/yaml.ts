@@ -13,7 +13,10 @@ let parser: Promise<YamlParser> | undefined;
 export function treeSitterFolder(): Promise<string> {
   folder ??= (async () => {
     const target = await mkdtemp(path.join(tmpdir(), 'quantsmith-tree-sitter-'));
-    await copyFile(path.join(MODULES, 'web-tree-sitter/web-tree-sitter.wasm'), path.join(target, 'web-tree-sitter.wasm'));
+    await copyFile(
+      path.join(MODULES, 'web-tree-sitter/web-tree-sitter.wasm'),
+      path.join(target, 'web-tree-sitter.wasm'),
+    );
     await copyFile(
       path.join(MODULES, '@tree-sitter-grammars/tree-sitter-yaml/tree-sitter-yaml.wasm'),
       path.join(target, 'tree-sitter-yaml.wasm'),

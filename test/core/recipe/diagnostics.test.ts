@@ -1,0 +1,62 @@
+// Fixtures in test/fixtures/recipes/diagnostics: every section of a file is a recipe with what is said about it. They are
+// compared as text; UPDATE_FIXTURES=1 rewrites them (read the difference before committing it).
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { checkRecipe, type RecipeFacts } from '../../../src/core/recipe/check-recipe.js';
+import { annotate, stripAnnotations } from './annotate.js';
+import { exampleModel, tensor } from './model.js';
+import { yamlParser } from './yaml.js';
+
+const FOLDER = path.resolve(import.meta.dirname, '../../fixtures/recipes/diagnostics');
+
+/** What a section's heading may ask for, as `=== name [bound]`. */
+const WORLDS: Readonly<Record<string, RecipeFacts>> = {
+  unbound: {},
+  bound: { source: { state: 'bound', bound: exampleModel() } },
+  quantized: { source: { state: 'bound', bound: exampleModel([tensor('blk.0.attn_q.weight', [1024, 1024], 'Q4_K')]) } },
+  missing: {
+    source: { state: 'missing', nearby: ['./model-f16.gguf', './other.gguf'] },
+    output: { exists: false, folderExists: false, sameAsSource: false },
+    imatrix: { exists: false, nearby: [] },
+  },
+  unusable: {
+    source: {
+      state: 'unusable',
+      problem: {
+        code: 'gguf/magic',
+        severity: 'error',
+        message: 'expected GGUF, found PK.',
+        hint: 'Choose a GGUF file.',
+      },
+    },
+    output: { exists: true, folderExists: true, sameAsSource: false },
+  },
+  same: { output: { exists: true, folderExists: true, sameAsSource: true } },
+};
+
+async function check(section: string): Promise<string> {
+  const [heading = '', ...rest] = section.split('\n');
+  const world = WORLDS[/\[(\w+)\]/.exec(heading)?.[1] ?? 'unbound'];
+  if (!world) throw new Error(`no such world: ${heading}`);
+  const text = stripAnnotations(rest.join('\n'));
+  const parsed = (await yamlParser()).parseRecipeText(text);
+  return [heading, annotate(text, [...parsed.diagnostics, ...checkRecipe(parsed.draft, world)])].join('\n');
+}
+
+describe.each(readdirSync(FOLDER))('%s', name => {
+  const file = path.join(FOLDER, name);
+  const sections = readFileSync(file, 'utf8').split(/^(?==== )/m);
+
+  test.each(sections.map(section => [section.split('\n', 1)[0] ?? '', section]))('%s', async (_, section) => {
+    expect(section).toMatch(/^=== \S/);
+    const actual = await check(section);
+    if (process.env.UPDATE_FIXTURES !== '1') expect(actual).toBe(section);
+  });
+
+  if (process.env.UPDATE_FIXTURES === '1') {
+    test('rewrite', async () => {
+      writeFileSync(file, (await Promise.all(sections.map(check))).join(''));
+    });
+  }
+});
