@@ -1,6 +1,7 @@
 // What happens when a row cannot be cut into a type's blocks. llama-quantize substitutes silently (promote); here every
 // substitution is reported, can be forbidden, or replaced by a type of the user's choice.
-// Source: llama.cpp src/llama-quant.cpp, tensor_type_fallback.
+// Source: llama.cpp src/llama-quant.cpp, tensor_type_fallback, and measurements of version 0.7.0, which substitutes F16 for
+// types with blocks of 32 where earlier versions stopped; it still stops at NVFP4 and Q1_0.
 import { ggmlType } from '../ggml/ggml-type.js';
 import type { FallbackPolicy } from './quantization-plan.js';
 
@@ -36,7 +37,7 @@ export function fitsShape(type: string, rowLength: number): boolean {
 export function fallbackType(type: string, rowLength: number, policy: FallbackPolicy): string | undefined {
   if (policy === 'error') return undefined;
   if (policy !== 'promote') return fitsShape(policy, rowLength) ? ggmlType(policy).name : undefined;
-  const promoted = PROMOTION.get(type);
+  const promoted = PROMOTION.get(type) ?? (ggmlType(type).blockSize === 32 ? 'F16' : undefined);
   if (promoted === undefined) return undefined;
   return fitsShape(promoted, rowLength) ? promoted : 'F16';
 }

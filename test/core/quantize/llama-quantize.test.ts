@@ -1,9 +1,11 @@
-// The planner against llama-quantize itself: 648 dry runs (13 models, 36 file types, with and without importance matrix)
-// and the files it wrote. Not one tensor may get another type.
+// The planner against llama-quantize itself: 648 dry runs of measured models (13 models, 36 file types, with and without
+// importance matrix), 720 of models that are only names and shapes, and the files it wrote. Not one tensor may get another
+// type.
 import { expect, test } from 'vitest';
 import { headerByteLengths } from '../../../src/core/quantize/plan-metadata.js';
 import { defaultOptions, planQuantization } from '../../../src/core/quantize/plan.js';
 import type { QuantizationPlan, QuantizeOptions, TensorRule } from '../../../src/core/quantize/quantization-plan.js';
+import { fallbackType, fitsShape } from '../../../src/core/quantize/shape-fallback.js';
 import { decodeTypes, fullImatrix, golden, goldenModel } from './plan-golden.js';
 
 function errors(plan: QuantizationPlan): readonly string[] {
@@ -24,16 +26,17 @@ function differences(label: string, plan: QuantizationPlan, expected: readonly s
 
 test('every dry run of llama-quantize gives the same types in the same order', () => {
   const found: string[] = [];
-  let cases = 0;
+  const cases = { measured: 0, shapes: 0 };
   let tensors = 0;
-  for (const [label, letters] of Object.entries(golden.dryRuns)) {
+  for (const [label, stored] of Object.entries(golden.dryRuns)) {
+    const letters = stored === '=' ? golden.dryRuns[label.replace('/imatrix', '')] : stored;
     const [model = '', fileType = '', variant] = label.split('/');
     const source = goldenModel(model);
     const extras = variant === 'imatrix' ? { imatrix: fullImatrix(source) } : {};
     const plan = planQuantization(source, defaultOptions(fileType), { ...extras, kernelsRequired: false });
     // A dry run does not ask for the matrix that the real run would need.
     const failed = errors(plan).filter(code => code !== 'plan/imatrix-required');
-    if (letters === null) {
+    if (typeof letters !== 'string') {
       if (!failed.includes('plan/no-fallback'))
         found.push(`${label}: expected plan/no-fallback, found ${failed.join()}`);
     } else {
@@ -42,11 +45,26 @@ test('every dry run of llama-quantize gives the same types in the same order', (
       found.push(...failed.map(code => `${label}: ${code}`), ...differences(label, plan, decodeTypes(letters)));
       tensors += plan.tensors.length;
     }
-    cases++;
+    cases[model.startsWith('shape-') ? 'shapes' : 'measured']++;
   }
-  console.log(`llama-quantize dry runs: ${cases} cases, ${tensors} tensors, ${found.length} differences`);
+  console.log(
+    `llama-quantize dry runs: ${cases.measured} cases and ${cases.shapes} of shapes alone, ${tensors} tensors, ${found.length} differences`,
+  );
   expect(found).toEqual([]);
-  expect(cases).toBe(648);
+  expect(cases).toEqual({ measured: 648, shapes: 720 });
+});
+
+test('every type in rows it does not fit becomes what llama-quantize makes of it', () => {
+  const found: string[] = [];
+  for (const [label, letter] of Object.entries(golden.fallbacks)) {
+    const [type = '', length = ''] = label.split('/');
+    const rowLength = Number(length);
+    const result = fitsShape(type, rowLength) ? type : fallbackType(type, rowLength, 'promote');
+    const expected = letter === null ? undefined : golden.letters[letter];
+    if (result !== expected) found.push(`${label}: ${String(result)}, expected ${String(expected)}`);
+  }
+  expect(found).toEqual([]);
+  expect(Object.keys(golden.fallbacks)).toHaveLength(135);
 });
 
 test('every file llama-quantize wrote has the planned types, offsets, size and metadata', () => {

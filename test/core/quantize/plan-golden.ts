@@ -6,7 +6,12 @@ import type { ImportanceEntry, ImportanceMatrix } from '../../../src/core/quanti
 import type { PlanSource } from '../../../src/core/quantize/model-facts.js';
 import { reasonToKeep } from '../../../src/core/quantize/tensor-selection.js';
 
-type MetadataRow = readonly [key: string, type: GgufValueType, byteLength: number, value?: GgufScalar];
+type MetadataRow = readonly [
+  key: string,
+  type: GgufValueType,
+  byteLength: number,
+  value?: GgufScalar | readonly GgufScalar[],
+];
 
 interface Golden {
   readonly letters: Readonly<Record<string, string>>;
@@ -21,8 +26,13 @@ interface Golden {
       }
     >
   >;
-  /** `model/FILE_TYPE[/imatrix]` -> one letter per tensor in output order, or null where llama-quantize failed. */
+  /**
+   * `model/FILE_TYPE[/imatrix]` -> one letter per tensor in output order, `=` for the same as without importance matrix, or
+   * null where llama-quantize failed.
+   */
   readonly dryRuns: Readonly<Record<string, string | null>>;
+  /** `TYPE/row length` -> the letter of the type a tensor of such rows gets, or null where llama-quantize failed. */
+  readonly fallbacks: Readonly<Record<string, string | null>>;
   readonly files: Readonly<Record<string, GoldenFile>>;
 }
 
@@ -57,8 +67,9 @@ export function sourceOf(metadata: readonly MetadataRow[], tensors: readonly Sou
   const ends: number[] = [];
   return {
     metadata: metadata.map(([key, type, byteLength, value]): GgufMetadataEntry => {
-      const array = { elementType: 'u32' as const, length: 0, head: [], fileOffset: 0, byteLength: 0 };
-      return { key, type, byteLength, value: value ?? array, fileOffset: 0 };
+      const head = typeof value === 'object' ? value : [];
+      const array = { elementType: 'u32' as const, length: head.length, head, fileOffset: 0, byteLength: 0 };
+      return { key, type, byteLength, value: typeof value === 'object' ? array : (value ?? array), fileOffset: 0 };
     }),
     tensors: tensors.map(({ name, ne, type, shard = 0 }): GgufTensorInfo => {
       const elementCount = ne.reduce((product, n) => product * n, 1);
