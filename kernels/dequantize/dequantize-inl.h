@@ -1,0 +1,185 @@
+// Decoders, written once for every instruction set: within a block, `lanes` codes at a time. A translation unit per
+// instruction set defines QS_ISA_<isa> and QS_COLUMN, includes its simd header, then this file; kernels.inc decides
+// which of the decoders it becomes the home of. Products and sums are those of the reference, in its order.
+#pragma once
+
+#include "quant/types.h"
+
+namespace {
+
+using F = Simd::F;
+using I = Simd::I;
+using M = Simd::M;
+constexpr size_t kLanes = Simd::lanes;
+
+inline I low_nibble(I byte) { return Simd::and_i(byte, Simd::set_i(15)); }
+inline I high_nibble(I byte) { return Simd::shr<4>(byte); }
+
+inline void decode_row_f16(const block_f16* blocks, float* target, size_t columns) {
+  size_t i = 0;
+  for (; i + kLanes <= columns; i += kLanes) Simd::store(target + i, Half::to_float(Simd::load_u16(&blocks[i].value)));
+  dequantize_row_f16_ref(blocks + i, target + i, columns - i);
+}
+
+inline void decode_row_bf16(const block_bf16* blocks, float* target, size_t columns) {
+  size_t i = 0;
+  for (; i + kLanes <= columns; i += kLanes) Simd::store_i(target + i, Simd::shl<16>(Simd::load_u16(&blocks[i].value)));
+  dequantize_row_bf16_ref(blocks + i, target + i, columns - i);
+}
+
+inline void decode_row_q8_0(const block_q8_0* blocks, float* target, size_t columns) {
+  for (size_t b = 0; b < columns / 32; ++b, target += 32) {
+    const F d = Simd::set(half_to_float(blocks[b].d));
+    for (size_t i = 0; i < 32; i += kLanes) {
+      Simd::store(target + i, Simd::mul(Simd::to_float(Simd::load_i8(blocks[b].codes + i)), d));
+    }
+  }
+}
+
+// Two rows of 16 codes: low nibbles, then high nibbles.
+template <class Finish>
+void decode_nibbles(const uint8_t* packed, float* target, Finish finish) {
+  for (size_t i = 0; i < 16; i += kLanes) {
+    const I bytes = Simd::load_u8(packed + i);
+    Simd::store(target + i, finish(low_nibble(bytes)));
+    Simd::store(target + 16 + i, finish(high_nibble(bytes)));
+  }
+}
+
+inline void decode_row_q4_0(const block_q4_0* blocks, float* target, size_t columns) {
+  for (size_t b = 0; b < columns / 32; ++b, target += 32) {
+    const F d = Simd::set(half_to_float(blocks[b].d));
+    decode_nibbles(blocks[b].codes, target,
+                   [=](I code) { return Simd::mul(Simd::to_float(Simd::sub_i(code, Simd::set_i(8))), d); });
+  }
+}
+
+inline void decode_row_q4_1(const block_q4_1* blocks, float* target, size_t columns) {
+  for (size_t b = 0; b < columns / 32; ++b, target += 32) {
+    const F d = Simd::set(half_to_float(blocks[b].d)), m = Simd::set(half_to_float(blocks[b].m));
+    decode_nibbles(blocks[b].codes, target, [=](I code) { return Simd::add(Simd::mul(Simd::to_float(code), d), m); });
+  }
+}
+
+// 1 << i per lane position: picks the fifth bits of 16 codes out of one word.
+alignas(64) const int32_t kBitOfLane[16] = {1 << 0, 1 << 1, 1 << 2,  1 << 3,  1 << 4,  1 << 5,  1 << 6,  1 << 7,
+                                            1 << 8, 1 << 9, 1 << 10, 1 << 11, 1 << 12, 1 << 13, 1 << 14, 1 << 15};
+
+inline I fifth_bits(I word, size_t i) {
+  const I picked = Simd::and_i(word, Simd::load_i(kBitOfLane + i));
+  return Simd::select_i(Simd::eq_i(picked, Simd::set_i(0)), Simd::set_i(0), Simd::set_i(16));
+}
+
+template <class Finish>
+void decode_five_bits(const uint8_t* high, const uint8_t* packed, float* target, Finish finish) {
+  int32_t word;
+  __builtin_memcpy(&word, high, 4);
+  const I all = Simd::set_i(word), upper = Simd::shr<16>(all);
+  for (size_t i = 0; i < 16; i += kLanes) {
+    const I bytes = Simd::load_u8(packed + i);
+    Simd::store(target + i, finish(Simd::or_i(low_nibble(bytes), fifth_bits(all, i))));
+    Simd::store(target + 16 + i, finish(Simd::or_i(high_nibble(bytes), fifth_bits(upper, i))));
+  }
+}
+
+inline void decode_row_q5_0(const block_q5_0* blocks, float* target, size_t columns) {
+  for (size_t b = 0; b < columns / 32; ++b, target += 32) {
+    const F d = Simd::set(half_to_float(blocks[b].d));
+    decode_five_bits(blocks[b].high, blocks[b].codes, target,
+                     [=](I code) { return Simd::mul(Simd::to_float(Simd::sub_i(code, Simd::set_i(16))), d); });
+  }
+}
+
+inline void decode_row_q5_1(const block_q5_1* blocks, float* target, size_t columns) {
+  for (size_t b = 0; b < columns / 32; ++b, target += 32) {
+    const F d = Simd::set(half_to_float(blocks[b].d)), m = Simd::set(half_to_float(blocks[b].m));
+    decode_five_bits(blocks[b].high, blocks[b].codes, target,
+                     [=](I code) { return Simd::add(Simd::mul(Simd::to_float(code), d), m); });
+  }
+}
+
+inline F scale_and_offset(I code, F step, F offset) { return Simd::sub(Simd::mul(step, Simd::to_float(code)), offset); }
+
+// The decoder's view of a K header, per sub-block.
+inline void unpack_k_header(const KHeader& header, float* steps, float* offsets) {
+  uint8_t scales[8], mins[8];
+  unpack_k_scales(header.scales, scales, mins);
+  const float d = half_to_float(header.d), dmin = half_to_float(header.dmin);
+  for (size_t j = 0; j < 8; ++j) {
+    steps[j] = d * static_cast<float>(scales[j]);
+    offsets[j] = dmin * static_cast<float>(mins[j]);
+  }
+}
+
+inline void decode_row_q4_K(const block_q4_K* blocks, float* target, size_t columns) {
+  for (size_t b = 0; b < columns / kSuperBlock; ++b, target += kSuperBlock) {
+    float steps[8], offsets[8];
+    unpack_k_header(blocks[b].header, steps, offsets);
+    for (size_t p = 0; p < 4; ++p) {
+      const F step0 = Simd::set(steps[2 * p]), offset0 = Simd::set(offsets[2 * p]);
+      const F step1 = Simd::set(steps[2 * p + 1]), offset1 = Simd::set(offsets[2 * p + 1]);
+      for (size_t i = 0; i < 32; i += kLanes) {
+        const I bytes = Simd::load_u8(blocks[b].codes + 32 * p + i);
+        Simd::store(target + 64 * p + i, scale_and_offset(low_nibble(bytes), step0, offset0));
+        Simd::store(target + 64 * p + 32 + i, scale_and_offset(high_nibble(bytes), step1, offset1));
+      }
+    }
+  }
+}
+
+// Sub-blocks 2p and 2p + 1: their fifth bits are bits 2p and 2p + 1 of the bytes of `high`.
+template <size_t p>
+void decode_pair_q5_K(const block_q5_K& block, const float* steps, const float* offsets, float* target) {
+  const F step0 = Simd::set(steps[2 * p]), offset0 = Simd::set(offsets[2 * p]);
+  const F step1 = Simd::set(steps[2 * p + 1]), offset1 = Simd::set(offsets[2 * p + 1]);
+  for (size_t i = 0; i < 32; i += kLanes) {
+    const I bytes = Simd::load_u8(block.codes + 32 * p + i), high = Simd::load_u8(block.high + i);
+    const I high0 = Simd::and_i(Simd::shl<4>(Simd::shr<2 * p>(high)), Simd::set_i(16));
+    const I high1 = Simd::and_i(Simd::shl<4>(Simd::shr<2 * p + 1>(high)), Simd::set_i(16));
+    Simd::store(target + 64 * p + i, scale_and_offset(Simd::or_i(low_nibble(bytes), high0), step0, offset0));
+    Simd::store(target + 64 * p + 32 + i, scale_and_offset(Simd::or_i(high_nibble(bytes), high1), step1, offset1));
+  }
+}
+
+inline void decode_row_q5_K(const block_q5_K* blocks, float* target, size_t columns) {
+  for (size_t b = 0; b < columns / kSuperBlock; ++b, target += kSuperBlock) {
+    float steps[8], offsets[8];
+    unpack_k_header(blocks[b].header, steps, offsets);
+    decode_pair_q5_K<0>(blocks[b], steps, offsets, target);
+    decode_pair_q5_K<1>(blocks[b], steps, offsets, target);
+    decode_pair_q5_K<2>(blocks[b], steps, offsets, target);
+    decode_pair_q5_K<3>(blocks[b], steps, offsets, target);
+  }
+}
+
+inline void decode_row_q6_K(const block_q6_K* blocks, float* target, size_t columns) {
+  const auto finish = [](I low, I high, float step) {
+    const I code = Simd::sub_i(Simd::or_i(low, Simd::and_i(high, Simd::set_i(0x30))), Simd::set_i(32));
+    return Simd::mul(Simd::set(step), Simd::to_float(code));
+  };
+  for (size_t b = 0; b < columns / kSuperBlock; ++b) {
+    const float d = half_to_float(blocks[b].d);
+    for (size_t h = 0; h < 2; ++h, target += 128) {
+      float steps[8];
+      for (size_t j = 0; j < 8; ++j) steps[j] = d * static_cast<float>(blocks[b].scales[8 * h + j]);
+      for (size_t i = 0; i < 32; i += kLanes) {
+        const I a = Simd::load_u8(blocks[b].low + 64 * h + i), c = Simd::load_u8(blocks[b].low + 64 * h + 32 + i);
+        const I high = Simd::load_u8(blocks[b].high + 32 * h + i);
+        const size_t j = i / 16;
+        Simd::store(target + i, finish(low_nibble(a), Simd::shl<4>(high), steps[j]));
+        Simd::store(target + 32 + i, finish(low_nibble(c), Simd::shl<2>(high), steps[2 + j]));
+        Simd::store(target + 64 + i, finish(high_nibble(a), high, steps[4 + j]));
+        Simd::store(target + 96 + i, finish(high_nibble(c), Simd::shr<2>(high), steps[6 + j]));
+      }
+    }
+  }
+}
+
+}  // namespace
+
+#define QS_DEFINE(type, isa)                                                                      \
+  void QS_KERNEL_NAME(dequantize, type, isa)(const void* source, float* target, size_t columns) { \
+    decode_row_##type(static_cast<const block_##type*>(source), target, columns);                 \
+  }
+#include "simd/instantiate.h"
+#include "dequantize/kernels.inc"

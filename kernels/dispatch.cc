@@ -1,0 +1,363 @@
+// The C interface: tables built from the .inc files, checks, and loops over rows. No algorithm lives here.
+#include "include/kernels.h"
+#include "quant/types.h"
+
+namespace {
+
+using QuantizeRow = void (*)(const float* source, void* target, size_t columns, const float* importance);
+using DequantizeRow = void (*)(const void* source, float* target, size_t columns);
+
+// ---- Instruction sets of this build, worst first ----
+
+#if defined(__x86_64__) || defined(_M_X64)
+#define QS_ISAS(X) X(sse2) X(avx2) X(avx512)
+#elif defined(__wasm_simd128__)
+#define QS_ISAS(X) X(simd128)
+#elif defined(__aarch64__)
+#define QS_ISAS(X) X(neon)
+#else
+#define QS_ISAS(X)
+#endif
+
+#define QS_NAME(isa) #isa,
+const char* const kIsaNames[] = {"ref", QS_ISAS(QS_NAME)};
+constexpr size_t kIsaCount = sizeof kIsaNames / sizeof *kIsaNames;
+
+// The compiler's run-time check also asks whether the operating system saves the wide registers.
+bool isa_available(size_t isa) {
+#if defined(__x86_64__) || defined(_M_X64)
+  switch (isa) {
+    case 0:
+    case 1:
+      return true;
+    case 2:
+      return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("f16c");
+    case 3:
+      return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+             __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    default:
+      return false;
+  }
+#else
+  return isa < kIsaCount;
+#endif
+}
+
+size_t best_isa() {
+  size_t best = 0;
+  for (size_t isa = 1; isa < kIsaCount; ++isa) {
+    if (isa_available(isa)) best = isa;
+  }
+  return best;
+}
+
+// ---- Kernels: one row per type, one column per instruction set of this build ----
+
+}  // namespace
+
+#define TYPE(name, type, id, block_size)                                                                             \
+  void quantize_row_##type##_ref_kernel(const float* source, void* target, size_t columns, const float* importance); \
+  void dequantize_row_##type##_ref_kernel(const void* source, float* target, size_t columns);
+#include "quant/types.inc"
+#undef TYPE
+
+// Every kernel any column may name; those of other processors are declared and never used.
+#define QS_DECLARE(op, type, isa, arguments) void op##_row_##type##_##isa arguments;
+#define KERNEL(type, sse2, avx2, avx512, simd128, neon) \
+  QS_DECLARE_ALL(quantize, type, (const float* source, void* target, size_t columns, const float* importance))
+#define QS_DECLARE_ALL(op, type, arguments) \
+  QS_DECLARE(op, type, sse2, arguments)     \
+  QS_DECLARE(op, type, avx2, arguments)     \
+  QS_DECLARE(op, type, avx512, arguments)   \
+  QS_DECLARE(op, type, simd128, arguments)  \
+  QS_DECLARE(op, type, neon, arguments)
+#include "quantize/kernels.inc"
+#undef KERNEL
+#define KERNEL(type, sse2, avx2, avx512, simd128, neon) \
+  QS_DECLARE_ALL(dequantize, type, (const void* source, float* target, size_t columns))
+#include "dequantize/kernels.inc"
+#undef KERNEL
+
+namespace {
+
+template <class Function>
+struct Kernel {
+  Function function;
+  const char* isa;  // whose code it is
+};
+
+// A kernels.inc line per type, found by the name in kernels: the order of lines does not matter.
+template <class Function>
+struct KernelLine {
+  const char* type;
+  Kernel<Function> kernels[kIsaCount];
+};
+
+#define QS_CELL_ref(op, type) \
+  { op##_row_##type##_ref_kernel, "ref" }
+#define QS_CELL_sse2(op, type) \
+  { op##_row_##type##_sse2, "sse2" }
+#define QS_CELL_avx2(op, type) \
+  { op##_row_##type##_avx2, "avx2" }
+#define QS_CELL_avx512(op, type) \
+  { op##_row_##type##_avx512, "avx512" }
+#define QS_CELL_simd128(op, type) \
+  { op##_row_##type##_simd128, "simd128" }
+#define QS_CELL_neon(op, type) \
+  { op##_row_##type##_neon, "neon" }
+#define QS_CELL(isa, op, type) QS_CELL_##isa(op, type)
+
+#if defined(__x86_64__) || defined(_M_X64)
+#define QS_LINE(op, type, sse2, avx2, avx512, simd128, neon) \
+  {#type, {QS_CELL(ref, op, type), QS_CELL(sse2, op, type), QS_CELL(avx2, op, type), QS_CELL(avx512, op, type)}},
+#elif defined(__wasm_simd128__)
+#define QS_LINE(op, type, sse2, avx2, avx512, simd128, neon) \
+  {#type, {QS_CELL(ref, op, type), QS_CELL(simd128, op, type)}},
+#elif defined(__aarch64__)
+#define QS_LINE(op, type, sse2, avx2, avx512, simd128, neon) {#type, {QS_CELL(ref, op, type), QS_CELL(neon, op, type)}},
+#else
+#define QS_LINE(op, type, sse2, avx2, avx512, simd128, neon) {#type, {QS_CELL(ref, op, type)}},
+#endif
+
+#define KERNEL(type, sse2, avx2, avx512, simd128, neon) QS_LINE(quantize, type, sse2, avx2, avx512, simd128, neon)
+const KernelLine<QuantizeRow> kQuantize[] = {
+#include "quantize/kernels.inc"
+};
+#undef KERNEL
+#define KERNEL(type, sse2, avx2, avx512, simd128, neon) QS_LINE(dequantize, type, sse2, avx2, avx512, simd128, neon)
+const KernelLine<DequantizeRow> kDequantize[] = {
+#include "dequantize/kernels.inc"
+};
+#undef KERNEL
+
+bool same_text(const char* a, const char* b) {
+  while (*a && *a == *b) ++a, ++b;
+  return *a == *b;
+}
+
+// ---- Types ----
+
+// The first block of `count` whose scale is not finite, or `count`. The pass over all of them has no branch, so that
+// the compiler vectorizes it: an overflow is rare.
+template <class Block, bool (*Finite)(const Block&)>
+size_t first_bad_block(const void* data, size_t count) {
+  const Block* blocks = static_cast<const Block*>(data);
+  unsigned bad = 0;
+  for (size_t b = 0; b < count; ++b) bad |= Finite(blocks[b]) ? 0u : 1u;
+  if (!bad) return count;
+  size_t b = 0;
+  while (Finite(blocks[b])) ++b;
+  return b;
+}
+
+struct Type {
+  int32_t id;
+  const char* name;         // for people
+  const char* kernel_name;  // in kernels.inc
+  size_t block_size;
+  size_t block_bytes;
+  size_t alignment;
+  size_t (*first_bad)(const void* blocks, size_t count);
+};
+
+#define TYPE(name, type, id, block_size) \
+  {id,                                   \
+   #name,                                \
+   #type,                                \
+   block_size,                           \
+   sizeof(block_##type),                 \
+   alignof(block_##type),                \
+   first_bad_block<block_##type, scales_finite_##type>},
+const Type kTypes[] = {
+#include "quant/types.inc"
+};
+#undef TYPE
+constexpr size_t kTypeCount = sizeof kTypes / sizeof *kTypes;
+static_assert(sizeof kQuantize / sizeof *kQuantize == kTypeCount, "quantize/kernels.inc needs one line per type");
+static_assert(sizeof kDequantize / sizeof *kDequantize == kTypeCount, "dequantize/kernels.inc needs one line per type");
+
+const Type* find_type(int32_t id) {
+  for (const Type& type : kTypes) {
+    if (type.id == id) return &type;
+  }
+  return nullptr;
+}
+
+template <class Line, size_t N>
+const Line& find_line(const Line (&lines)[N], const Type& type) {
+  size_t i = 0;
+  while (i + 1 < N && !same_text(lines[i].type, type.kernel_name)) ++i;
+  return lines[i];
+}
+
+// ---- Checks ----
+
+qs_status resolve_isa(int32_t isa, size_t* index) {
+  if (isa == QS_ISA_BEST) {
+    *index = best_isa();
+    return QS_OK;
+  }
+  if (isa < 0 || static_cast<size_t>(isa) >= kIsaCount || !isa_available(static_cast<size_t>(isa)))
+    return QS_UNKNOWN_ISA;
+  *index = static_cast<size_t>(isa);
+  return QS_OK;
+}
+
+bool shape_fits(const Type& type, size_t rows, size_t columns, size_t* bytes) {
+  if (columns == 0 || columns % type.block_size != 0) return false;
+  size_t weights, float_bytes;
+  return !__builtin_mul_overflow(rows, columns, &weights) &&
+         !__builtin_mul_overflow(weights, sizeof(float), &float_bytes) &&  // no format is larger than float32
+         !__builtin_mul_overflow(weights / type.block_size, type.block_bytes, bytes);
+}
+
+qs_status check_buffer(const void* data, size_t bytes, size_t expected, size_t alignment) {
+  if (bytes != expected) return QS_BAD_LENGTH;
+  if (!data && bytes != 0) return QS_NULL_ARGUMENT;
+  if (reinterpret_cast<uintptr_t>(data) % alignment != 0) return QS_MISALIGNED;
+  return QS_OK;
+}
+
+qs_status check_importance(const float* importance, size_t bytes, size_t columns) {
+  if (!importance) return bytes == 0 ? QS_OK : QS_NULL_ARGUMENT;
+  return check_buffer(importance, bytes, columns * sizeof(float), alignof(float));
+}
+
+#define QS_RETURN_IF_BAD(expression)        \
+  do {                                      \
+    const qs_status status_ = (expression); \
+    if (status_ != QS_OK) return status_;   \
+  } while (0)
+
+// Without importance a matrix is one long row: full batches for the lane-parallel kernels.
+void quantize_rows(QuantizeRow quantize, const Type& type, const float* source, void* target, size_t rows,
+                   size_t columns, const float* importance) {
+  if (!importance) {
+    quantize(source, target, rows * columns, nullptr);
+    return;
+  }
+  const size_t row_bytes = columns / type.block_size * type.block_bytes;
+  for (size_t r = 0; r < rows; ++r) {
+    quantize(source + r * columns, static_cast<uint8_t*>(target) + r * row_bytes, columns, importance);
+  }
+}
+
+// The index of the first NaN or infinity, or `count`.
+size_t first_non_finite(const float* values, size_t count) {
+  unsigned bad = 0;
+  for (size_t i = 0; i < count; ++i) bad |= is_finite(values[i]) ? 0u : 1u;
+  if (!bad) return count;
+  size_t i = 0;
+  while (is_finite(values[i])) ++i;
+  return i;
+}
+
+}  // namespace
+
+// ---- The interface ----
+
+const char* qs_status_code(int32_t status) {
+  static const char* const codes[] = {"ok",
+                                      "kernel/unknown-type",
+                                      "kernel/unknown-isa",
+                                      "kernel/bad-shape",
+                                      "kernel/bad-length",
+                                      "kernel/misaligned",
+                                      "kernel/null-argument",
+                                      "kernel/non-finite",
+                                      "kernel/scale-overflow",
+                                      "kernel/out-of-bounds",
+                                      "kernel/out-of-memory"};
+  const size_t count = sizeof codes / sizeof *codes;
+  return status >= 0 && static_cast<size_t>(status) < count ? codes[status] : "kernel/unknown-status";
+}
+
+size_t qs_type_count(void) { return kTypeCount; }
+int32_t qs_type_id(size_t index) { return index < kTypeCount ? kTypes[index].id : 0; }
+const char* qs_type_name(size_t index) { return index < kTypeCount ? kTypes[index].name : nullptr; }
+size_t qs_type_block_size(size_t index) { return index < kTypeCount ? kTypes[index].block_size : 0; }
+size_t qs_type_block_bytes(size_t index) { return index < kTypeCount ? kTypes[index].block_bytes : 0; }
+
+size_t qs_isa_count(void) { return kIsaCount; }
+const char* qs_isa_name(size_t index) { return index < kIsaCount ? kIsaNames[index] : nullptr; }
+int32_t qs_isa_available(size_t index) { return index < kIsaCount && isa_available(index); }
+
+const char* qs_kernel_name(int32_t operation, size_t type_index, size_t isa) {
+  if (type_index >= kTypeCount || isa >= kIsaCount) return nullptr;
+  if (operation == QS_QUANTIZE) return find_line(kQuantize, kTypes[type_index]).kernels[isa].isa;
+  if (operation == QS_DEQUANTIZE) return find_line(kDequantize, kTypes[type_index]).kernels[isa].isa;
+  return nullptr;
+}
+
+qs_status qs_quantize_rows(int32_t type_id, const float* source, size_t source_bytes, void* target, size_t target_bytes,
+                           size_t rows, size_t columns, const float* importance, size_t importance_bytes, int32_t isa) {
+  const Type* type = find_type(type_id);
+  if (!type) return QS_UNKNOWN_TYPE;
+  size_t isa_index, bytes;
+  QS_RETURN_IF_BAD(resolve_isa(isa, &isa_index));
+  if (!shape_fits(*type, rows, columns, &bytes)) return QS_BAD_SHAPE;
+  QS_RETURN_IF_BAD(check_buffer(source, source_bytes, rows * columns * sizeof(float), alignof(float)));
+  QS_RETURN_IF_BAD(check_buffer(target, target_bytes, bytes, type->alignment));
+  QS_RETURN_IF_BAD(check_importance(importance, importance_bytes, columns));
+  quantize_rows(find_line(kQuantize, *type).kernels[isa_index].function, *type, source, target, rows, columns,
+                importance);
+  return QS_OK;
+}
+
+qs_status qs_dequantize_rows(int32_t type_id, const void* source, size_t source_bytes, float* target,
+                             size_t target_bytes, size_t rows, size_t columns, int32_t isa) {
+  const Type* type = find_type(type_id);
+  if (!type) return QS_UNKNOWN_TYPE;
+  size_t isa_index, bytes;
+  QS_RETURN_IF_BAD(resolve_isa(isa, &isa_index));
+  if (!shape_fits(*type, rows, columns, &bytes)) return QS_BAD_SHAPE;
+  QS_RETURN_IF_BAD(check_buffer(source, source_bytes, bytes, type->alignment));
+  QS_RETURN_IF_BAD(check_buffer(target, target_bytes, rows * columns * sizeof(float), alignof(float)));
+  find_line(kDequantize, *type).kernels[isa_index].function(source, target, rows * columns);
+  return QS_OK;
+}
+
+qs_status qs_convert_rows(int32_t source_type, const void* source, size_t source_bytes, int32_t target_type,
+                          void* target, size_t target_bytes, size_t rows, size_t columns, const float* importance,
+                          size_t importance_bytes, float* scratch, size_t scratch_bytes, int32_t isa,
+                          size_t* bad_index) {
+  const Type* from = find_type(source_type);
+  const Type* to = find_type(target_type);
+  if (!from || !to) return QS_UNKNOWN_TYPE;
+  if (!bad_index) return QS_NULL_ARGUMENT;
+  size_t isa_index, from_bytes, to_bytes;
+  QS_RETURN_IF_BAD(resolve_isa(isa, &isa_index));
+  if (!shape_fits(*from, rows, columns, &from_bytes) || !shape_fits(*to, rows, columns, &to_bytes)) return QS_BAD_SHAPE;
+  QS_RETURN_IF_BAD(check_buffer(source, source_bytes, from_bytes, from->alignment));
+  QS_RETURN_IF_BAD(check_buffer(target, target_bytes, to_bytes, to->alignment));
+  QS_RETURN_IF_BAD(check_importance(importance, importance_bytes, columns));
+  if (from == to) {
+    __builtin_memcpy(target, source, to_bytes);
+    return QS_OK;
+  }
+  if (scratch_bytes < columns * sizeof(float)) return QS_BAD_LENGTH;
+  QS_RETURN_IF_BAD(check_buffer(scratch, scratch_bytes, scratch_bytes, alignof(float)));
+
+  const DequantizeRow decode = find_line(kDequantize, *from).kernels[isa_index].function;
+  const QuantizeRow encode = find_line(kQuantize, *to).kernels[isa_index].function;
+  const size_t rows_at_once = scratch_bytes / sizeof(float) / columns;
+  const size_t from_row = from_bytes / (rows ? rows : 1), to_row = to_bytes / (rows ? rows : 1);
+  for (size_t r = 0; r < rows; r += rows_at_once) {
+    const size_t count = rows - r < rows_at_once ? rows - r : rows_at_once;
+    const size_t weights = count * columns;
+    decode(static_cast<const uint8_t*>(source) + r * from_row, scratch, weights);
+    const size_t non_finite = first_non_finite(scratch, weights);
+    if (non_finite != weights) {
+      *bad_index = r * columns + non_finite;
+      return QS_NON_FINITE;
+    }
+    void* encoded = static_cast<uint8_t*>(target) + r * to_row;
+    quantize_rows(encode, *to, scratch, encoded, count, columns, importance);
+    const size_t bad_block = to->first_bad(encoded, weights / to->block_size);
+    if (bad_block != weights / to->block_size) {
+      *bad_index = r * columns + bad_block * to->block_size;
+      return QS_SCALE_OVERFLOW;
+    }
+  }
+  return QS_OK;
+}

@@ -1,0 +1,76 @@
+// Q5_1: 32 weights, scale and minimum, 5-bit codes; the fifth bits lie together.
+//
+//   byte 0 .. 1    2 .. 3    4 .. 7                  8 .. 23
+//        d (f16)   m (f16)   bit i: bit 4 of code i  byte 8 + i:  bits 0-3 of code i, then of code i + 16
+//                                                                              weight i = d * code i + m
+#pragma once
+
+#include "quant/search.h"
+
+namespace {
+
+struct block_q5_1 {
+  uint16_t d;
+  uint16_t m;
+  uint8_t high[4];
+  uint8_t codes[16];
+};
+static_assert(sizeof(block_q5_1) == 24, "Q5_1 is 24 bytes per 32 weights");
+
+inline void pack_q5_1(block_q5_1* block, const uint8_t* codes) {
+  const uint32_t high = gather_fifth_bits(codes);
+  __builtin_memcpy(block->high, &high, sizeof high);
+  pack_nibbles_16(codes, block->codes);
+}
+
+// No clamp to 31 here, unlike the other formats: ggml has none, and the rounded value cannot exceed it.
+inline void encode_plain_q5_1(const float* x, block_q5_1* block, uint8_t* codes) {
+  float min = __FLT_MAX__, max = -__FLT_MAX__;
+  for (size_t i = 0; i < 32; ++i) {
+    if (x[i] < min) min = x[i];
+    if (x[i] > max) max = x[i];
+  }
+  const float d = (max - min) / 31.0f;
+  const float inverse = d != 0.0f ? 1.0f / d : 0.0f;
+  block->d = float_to_half(d);
+  block->m = float_to_half(min);
+  for (size_t i = 0; i < 32; ++i) codes[i] = static_cast<uint8_t>(truncate_to_int((x[i] - min) * inverse + 0.5f));
+}
+
+// With importance: search with weights importance * sqrt(mean square of the row + x^2).
+inline void quantize_row_q5_1_ref(const float* source, block_q5_1* blocks, size_t columns, const float* importance) {
+  const float mean_square = importance ? row_mean_square(source, columns) : 0.0f;
+  for (size_t b = 0; b < columns / 32; ++b) {
+    const float* x = source + 32 * b;
+    uint8_t codes[32];
+    if (importance) {
+      float weights[32], min;
+      for (size_t i = 0; i < 32; ++i) {
+        weights[i] = importance[32 * b + i] * __builtin_sqrtf(mean_square + x[i] * x[i]);
+      }
+      blocks[b].d = float_to_half(search_scale_min<32>(x, weights, 31, kStepsImportance, codes, &min));
+      blocks[b].m = float_to_half(min);
+    } else {
+      encode_plain_q5_1(x, blocks + b, codes);
+    }
+    pack_q5_1(blocks + b, codes);
+  }
+}
+
+inline void dequantize_row_q5_1_ref(const block_q5_1* blocks, float* target, size_t columns) {
+  for (size_t b = 0; b < columns / 32; ++b, target += 32) {
+    const float d = half_to_float(blocks[b].d), m = half_to_float(blocks[b].m);
+    uint32_t high;
+    __builtin_memcpy(&high, blocks[b].high, sizeof high);
+    for (size_t i = 0; i < 16; ++i) {
+      const int low_code = (blocks[b].codes[i] & 15) | static_cast<int>((high >> i & 1u) << 4);
+      const int high_code = (blocks[b].codes[i] >> 4) | static_cast<int>((high >> (i + 16) & 1u) << 4);
+      target[i] = static_cast<float>(low_code) * d + m;
+      target[i + 16] = static_cast<float>(high_code) * d + m;
+    }
+  }
+}
+
+inline bool scales_finite_q5_1(const block_q5_1& block) { return half_is_finite(block.d) && half_is_finite(block.m); }
+
+}  // namespace

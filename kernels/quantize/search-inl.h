@@ -1,0 +1,245 @@
+// The searches of quant/search.h with one block per lane: every lane performs the reference's operations in the
+// reference's order, so the bits are the same and nothing has to be reassociated. Written once for every instruction
+// set.
+//
+// U groups of `lanes` blocks run side by side: the ordered sums are chains of dependent additions (3-4 cycles each),
+// and a second chain fills the wait.
+#pragma once
+
+#include "quant/search.h"
+
+namespace {
+
+using F = Simd::F;
+using I = Simd::I;
+using M = Simd::M;
+constexpr size_t kLanes = Simd::lanes;
+
+// round_to_int and clamp, as floats. For |value| < 2^22 the biased sum clamps directly: value + magic lies between
+// `low` and `high` exactly when the integer does. Three operations instead of six.
+constexpr float kMagic = 12582912.0f;
+inline F round_clamped(F value, F low, F high) {
+  const F biased = Simd::add(value, Simd::set(kMagic));
+  return Simd::sub(Simd::min(Simd::max(biased, low), high), Simd::set(kMagic));
+}
+
+// The same for any value, through the mantissa bits as the reference has it.
+inline F round_clamped_any(F value, int low, int high) {
+  const I mantissa = Simd::and_i(Simd::bits(Simd::add(value, Simd::set(kMagic))), Simd::set_i(0x007fffff));
+  const I integer = Simd::sub_i(mantissa, Simd::set_i(0x00400000));
+  return Simd::to_float(Simd::min_i(Simd::max_i(integer, Simd::set_i(low)), Simd::set_i(high)));
+}
+
+constexpr float kExactLimit = 4194303.0f;
+inline M in_exact_range(F value) { return Simd::lt(Simd::abs(value), Simd::set(kExactLimit)); }
+
+// U * lanes consecutive blocks of N weights, as vectors of corresponding weights.
+template <size_t N, size_t U>
+struct Lanes {
+  F v[U][N];
+
+  void load(const float* source) {
+    for (size_t u = 0; u < U; ++u) {
+      for (size_t i = 0; i < N; i += kLanes) Simd::transpose(source + u * kLanes * N + i, N, v[u] + i);
+    }
+  }
+};
+
+// What search_scale found: scale per block, and the inverse that produced the codes of the best try. A caller that
+// needs those codes computes them again (`scale_codes`): cheaper than keeping them through nineteen tries.
+template <size_t U>
+struct Scale {
+  F scale[U];
+  F inverse[U];
+};
+
+template <size_t N, size_t U, bool kWeighted>
+void search_scale_lanes(const Lanes<N, U>& x, const Lanes<N, U>& weights, int top, Scale<U>* result) {
+  F extreme[U], magnitude[U], best[U];
+  for (size_t u = 0; u < U; ++u) {
+    extreme[u] = magnitude[u] = Simd::set(0.0f);
+    for (size_t i = 0; i < N; ++i) {
+      const F m = Simd::abs(x.v[u][i]);
+      const M larger = Simd::lt(magnitude[u], m);
+      magnitude[u] = Simd::select(larger, m, magnitude[u]);
+      extreme[u] = Simd::select(larger, x.v[u][i], extreme[u]);
+    }
+    const M empty = Simd::lt(magnitude[u], Simd::set(kEmptyBlock));
+    extreme[u] = Simd::select(empty, Simd::set(1.0f), extreme[u]);  // keeps the lane finite; overwritten below
+    magnitude[u] = Simd::select(empty, Simd::set(0.0f), Simd::set(1.0f));
+  }
+  const float bound = static_cast<float>(top);
+  const F low = Simd::set(kMagic - bound), high = Simd::set(kMagic + bound - 1.0f);
+  for (int attempt = 0; attempt < 19; ++attempt) {
+    const int shift = attempt == 0 ? 0 : attempt <= 9 ? attempt - 10 : attempt - 9;
+    const F numerator = Simd::set(-(bound + 0.1f * static_cast<float>(shift)));
+    F inverse[U], sum_xl[U], sum_ll[U];
+    for (size_t u = 0; u < U; ++u) {
+      inverse[u] = Simd::div(numerator, extreme[u]);
+      sum_xl[u] = sum_ll[u] = Simd::set(0.0f);
+    }
+    for (size_t i = 0; i < N; ++i) {
+      for (size_t u = 0; u < U; ++u) {
+        const F weight = x.v[u][i];
+        // |inverse * x| <= top + 0.9: always in range for finite input.
+        const F code = round_clamped(Simd::mul(inverse[u], weight), low, high);
+        const F w = kWeighted ? weights.v[u][i] : Simd::mul(weight, weight);
+        sum_xl[u] = Simd::add(sum_xl[u], Simd::mul(Simd::mul(w, weight), code));
+        sum_ll[u] = Simd::add(sum_ll[u], Simd::mul(Simd::mul(w, code), code));
+      }
+    }
+    for (size_t u = 0; u < U; ++u) {
+      const M positive = Simd::lt(Simd::set(0.0f), sum_ll[u]);
+      if (attempt == 0) {
+        const M zero = Simd::eq(sum_ll[u], Simd::set(0.0f));
+        result->scale[u] = Simd::select(zero, Simd::set(0.0f), Simd::div(sum_xl[u], sum_ll[u]));
+        result->inverse[u] = inverse[u];
+        best[u] = Simd::mul(result->scale[u], sum_xl[u]);
+        continue;
+      }
+      const M better = Simd::both(positive, Simd::lt(Simd::mul(best[u], sum_ll[u]), Simd::mul(sum_xl[u], sum_xl[u])));
+      if (!Simd::any(better)) continue;
+      const F scale = Simd::div(sum_xl[u], sum_ll[u]);
+      result->scale[u] = Simd::select(better, scale, result->scale[u]);
+      result->inverse[u] = Simd::select(better, inverse[u], result->inverse[u]);
+      best[u] = Simd::select(better, Simd::mul(scale, sum_xl[u]), best[u]);
+    }
+  }
+  // Empty blocks: scale 0; an inverse of 0 marks them for scale_codes.
+  for (size_t u = 0; u < U; ++u) {
+    const M empty = Simd::eq(magnitude[u], Simd::set(0.0f));
+    result->scale[u] = Simd::select(empty, Simd::set(0.0f), result->scale[u]);
+    result->inverse[u] = Simd::select(empty, Simd::set(0.0f), result->inverse[u]);
+  }
+}
+
+// The codes of the best try, 0 .. 2 * top - 1; all 0 in an empty block.
+inline F scale_code(F x, F inverse, int top) {
+  const float bound = static_cast<float>(top);
+  const F code = round_clamped(Simd::mul(inverse, x), Simd::set(kMagic - bound), Simd::set(kMagic + bound - 1.0f));
+  const M empty = Simd::eq(inverse, Simd::set(0.0f));
+  return Simd::select(empty, Simd::set(0.0f), Simd::add(code, Simd::set(bound)));
+}
+
+// What search_scale_min found; `inverse` and `base` give the codes of the best try: round(inverse * (x - base)).
+template <size_t U>
+struct ScaleMin {
+  F scale[U];
+  F min[U];
+  F inverse[U];
+  F base[U];
+};
+
+template <size_t N, size_t U>
+void search_scale_min_lanes(const Lanes<N, U>& x, const Lanes<N, U>& weights, int top, ScaleSteps steps,
+                            ScaleMin<U>* result) {
+  const F zero = Simd::set(0.0f);
+  const F low = Simd::set(kMagic), high = Simd::set(kMagic + static_cast<float>(top));
+  F smallest[U], min[U], max[U], sum_w[U], sum_x[U], best[U], scale[U];
+  M flat[U];
+  Lanes<N, U> codes;
+  for (size_t u = 0; u < U; ++u) {
+    min[u] = max[u] = x.v[u][0];
+    sum_w[u] = weights.v[u][0];
+    sum_x[u] = Simd::mul(sum_w[u], x.v[u][0]);
+  }
+  for (size_t i = 1; i < N; ++i) {
+    for (size_t u = 0; u < U; ++u) {
+      min[u] = Simd::min(x.v[u][i], min[u]);
+      max[u] = Simd::max(x.v[u][i], max[u]);
+      sum_w[u] = Simd::add(sum_w[u], weights.v[u][i]);
+      sum_x[u] = Simd::add(sum_x[u], Simd::mul(weights.v[u][i], x.v[u][i]));
+    }
+  }
+  for (size_t u = 0; u < U; ++u) {
+    smallest[u] = min[u];
+    min[u] = Simd::select(Simd::lt(zero, min[u]), zero, min[u]);
+    flat[u] = Simd::eq(max[u], min[u]);
+    const F inverse = Simd::div(Simd::set(static_cast<float>(top)), Simd::sub(max[u], min[u]));
+    scale[u] = Simd::select(flat[u], zero, Simd::div(Simd::set(1.0f), inverse));
+    result->inverse[u] = Simd::select(flat[u], zero, inverse);
+    result->base[u] = min[u];
+    best[u] = zero;
+    for (size_t i = 0; i < N; ++i) {
+      const F code = round_clamped_any(Simd::mul(result->inverse[u], Simd::sub(x.v[u][i], min[u])), 0, top);
+      const F difference = Simd::sub(Simd::add(Simd::mul(scale[u], code), min[u]), x.v[u][i]);
+      best[u] = Simd::add(best[u], Simd::mul(weights.v[u][i], Simd::mul(difference, difference)));
+    }
+    // A flat lane stays finite (one lane out of range slows every lane) and never improves.
+    best[u] = Simd::select(flat[u], Simd::set(-__builtin_inff()), best[u]);
+  }
+  for (int attempt = 0; attempt <= steps.last; ++attempt) {
+    const F numerator = Simd::set(steps.first + steps.step * static_cast<float>(attempt) + static_cast<float>(top));
+    F inverse[U], sum_l[U], sum_ll[U], sum_xl[U];
+    bool exact = true;
+    for (size_t u = 0; u < U; ++u) {
+      inverse[u] = Simd::select(flat[u], zero, Simd::div(numerator, Simd::sub(max[u], min[u])));
+      // Rounding is monotonic, so the largest and the smallest weight bound every product of the block.
+      const M above = in_exact_range(Simd::mul(inverse[u], Simd::sub(max[u], min[u])));
+      const M below = in_exact_range(Simd::mul(inverse[u], Simd::sub(smallest[u], min[u])));
+      exact = exact && Simd::all(Simd::both(above, below));
+      sum_l[u] = sum_ll[u] = sum_xl[u] = zero;
+    }
+    const auto accumulate = [&](size_t u, size_t i, F code) {
+      codes.v[u][i] = code;
+      const F weighted = Simd::mul(weights.v[u][i], code);
+      sum_l[u] = Simd::add(sum_l[u], weighted);
+      sum_ll[u] = Simd::add(sum_ll[u], Simd::mul(weighted, code));
+      sum_xl[u] = Simd::add(sum_xl[u], Simd::mul(weighted, x.v[u][i]));
+    };
+    if (exact) {
+      for (size_t i = 0; i < N; ++i) {
+        for (size_t u = 0; u < U; ++u) {
+          accumulate(u, i, round_clamped(Simd::mul(inverse[u], Simd::sub(x.v[u][i], min[u])), low, high));
+        }
+      }
+    } else {
+      for (size_t i = 0; i < N; ++i) {
+        for (size_t u = 0; u < U; ++u) {
+          accumulate(u, i, round_clamped_any(Simd::mul(inverse[u], Simd::sub(x.v[u][i], min[u])), 0, top));
+        }
+      }
+    }
+    F try_scale[U], try_min[U], error[U];
+    M solvable[U];
+    for (size_t u = 0; u < U; ++u) {
+      const F determinant = Simd::sub(Simd::mul(sum_w[u], sum_ll[u]), Simd::mul(sum_l[u], sum_l[u]));
+      solvable[u] = Simd::lt(zero, determinant);
+      try_scale[u] = Simd::div(Simd::sub(Simd::mul(sum_w[u], sum_xl[u]), Simd::mul(sum_x[u], sum_l[u])), determinant);
+      try_min[u] = Simd::div(Simd::sub(Simd::mul(sum_ll[u], sum_x[u]), Simd::mul(sum_l[u], sum_xl[u])), determinant);
+      const M positive = Simd::lt(zero, try_min[u]);
+      if (Simd::any(positive)) {
+        try_min[u] = Simd::select(positive, zero, try_min[u]);
+        try_scale[u] = Simd::select(positive, Simd::div(sum_xl[u], sum_ll[u]), try_scale[u]);
+      }
+      error[u] = zero;
+    }
+    for (size_t i = 0; i < N; ++i) {
+      for (size_t u = 0; u < U; ++u) {
+        const F value = Simd::add(Simd::mul(try_scale[u], codes.v[u][i]), try_min[u]);
+        const F difference = Simd::sub(value, x.v[u][i]);
+        error[u] = Simd::add(error[u], Simd::mul(weights.v[u][i], Simd::mul(difference, difference)));
+      }
+    }
+    for (size_t u = 0; u < U; ++u) {
+      const M better = Simd::both(solvable[u], Simd::lt(error[u], best[u]));
+      if (!Simd::any(better)) continue;
+      result->inverse[u] = Simd::select(better, inverse[u], result->inverse[u]);
+      result->base[u] = Simd::select(better, min[u], result->base[u]);
+      best[u] = Simd::select(better, error[u], best[u]);
+      scale[u] = Simd::select(better, try_scale[u], scale[u]);
+      min[u] = Simd::select(better, try_min[u], min[u]);
+    }
+  }
+  for (size_t u = 0; u < U; ++u) {
+    result->scale[u] = scale[u];
+    result->min[u] = min[u];
+  }
+}
+
+// The code of the best try, 0 .. top; 0 in a flat block.
+inline F scale_min_code(F x, F inverse, F base, int top) {
+  return round_clamped_any(Simd::mul(inverse, Simd::sub(x, base)), 0, top);
+}
+
+}  // namespace

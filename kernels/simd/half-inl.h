@@ -1,0 +1,39 @@
+// Half-precision conversions with the operations of any `Simd`: the formulas of quant/common.h, lane by lane.
+#pragma once
+
+namespace {
+
+struct Half {
+  using V = Simd;
+  using F = V::F;
+  using I = V::I;
+
+  // 16-bit patterns in 32-bit lanes -> float.
+  static F to_float(I half) {
+    const I sign = V::shl<16>(V::and_i(half, V::set_i(0x8000)));
+    const I magnitude = V::and_i(half, V::set_i(0x7fff));
+    const I shifted = V::shl<13>(magnitude);
+    const I normal = V::add_i(shifted, V::set_i(112 << 23));
+    const I denormal = V::bits(V::mul(V::to_float(magnitude), V::set(0x1.0p-24f)));
+    const I infinity = V::or_i(shifted, V::set_i(0x7f800000));
+    const I quiet = V::or_i(infinity, V::set_i(0x00400000));
+    I result = V::select_i(V::gt_i(magnitude, V::set_i(0x03ff)), normal, denormal);
+    result = V::select_i(V::gt_i(magnitude, V::set_i(0x7bff)), infinity, result);
+    result = V::select_i(V::gt_i(magnitude, V::set_i(0x7c00)), quiet, result);
+    return V::from_bits(V::or_i(result, sign));
+  }
+
+  // float -> 16-bit patterns in 32-bit lanes.
+  static I from_float(F value) {
+    const I bits = V::bits(value);
+    const I sign = V::and_i(V::shr<16>(bits), V::set_i(0x8000));
+    const I magnitude = V::and_i(bits, V::set_i(0x7fffffff));
+    const F base = V::mul(V::mul(V::from_bits(magnitude), V::set(0x1.0p+112f)), V::set(0x1.0p-110f));
+    const I exponent = V::max_i(V::and_i(magnitude, V::set_i(0x7f800000)), V::set_i(0x38800000));
+    const I rounded = V::bits(V::add(V::from_bits(V::add_i(exponent, V::set_i(0x07800000))), base));
+    const I finite = V::add_i(V::and_i(V::shr<13>(rounded), V::set_i(0x7c00)), V::and_i(rounded, V::set_i(0x0fff)));
+    return V::or_i(sign, V::select_i(V::gt_i(magnitude, V::set_i(0x7f800000)), V::set_i(0x7e00), finite));
+  }
+};
+
+}  // namespace

@@ -1,0 +1,91 @@
+// Vector operations for arm64: 4 lanes. See simd/README.md for what each operation means. Written to the same list as
+// the others; the parity suite has to run on an arm64 machine before a release says it supports one.
+#pragma once
+
+#include <arm_neon.h>
+#include <stddef.h>
+#include <stdint.h>
+
+namespace {
+
+struct Simd {
+  using F = float32x4_t;
+  using I = int32x4_t;
+  using M = uint32x4_t;
+  static constexpr size_t lanes = 4;
+
+  static F load(const float* p) { return vld1q_f32(p); }
+  static void store(float* p, F v) { vst1q_f32(p, v); }
+  static F set(float v) { return vdupq_n_f32(v); }
+  static F add(F a, F b) { return vaddq_f32(a, b); }
+  static F sub(F a, F b) { return vsubq_f32(a, b); }
+  static F mul(F a, F b) { return vmulq_f32(a, b); }
+  static F div(F a, F b) { return vdivq_f32(a, b); }
+  static F sqrt(F a) { return vsqrtq_f32(a); }
+  static F abs(F a) { return vabsq_f32(a); }
+  static F neg(F a) { return vnegq_f32(a); }
+  static F min(F a, F b) { return vbslq_f32(vcltq_f32(a, b), a, b); }
+  static F max(F a, F b) { return vbslq_f32(vcgtq_f32(a, b), a, b); }
+
+  static M lt(F a, F b) { return vcltq_f32(a, b); }
+  static M eq(F a, F b) { return vceqq_f32(a, b); }
+  static M both(M a, M b) { return vandq_u32(a, b); }
+  static bool any(M m) { return vmaxvq_u32(m) != 0; }
+  static bool all(M m) { return vminvq_u32(m) != 0; }
+  static F select(M m, F yes, F no) { return vbslq_f32(m, yes, no); }
+
+  static I load_i(const void* p) { return vreinterpretq_s32_u8(vld1q_u8(static_cast<const uint8_t*>(p))); }
+  static void store_i(void* p, I v) { vst1q_u8(static_cast<uint8_t*>(p), vreinterpretq_u8_s32(v)); }
+  static I set_i(int32_t v) { return vdupq_n_s32(v); }
+  static I add_i(I a, I b) { return vaddq_s32(a, b); }
+  static I sub_i(I a, I b) { return vsubq_s32(a, b); }
+  static I and_i(I a, I b) { return vandq_s32(a, b); }
+  static I or_i(I a, I b) { return vorrq_s32(a, b); }
+  template <int n>
+  static I shl(I a) {
+    return vshlq_n_s32(a, n);
+  }
+  template <int n>
+  static I shr(I a) {
+    return vreinterpretq_s32_u32(vshrq_n_u32(vreinterpretq_u32_s32(a), n));
+  }
+  static I min_i(I a, I b) { return vminq_s32(a, b); }
+  static I max_i(I a, I b) { return vmaxq_s32(a, b); }
+  static M eq_i(I a, I b) { return vceqq_s32(a, b); }
+  static M gt_i(I a, I b) { return vcgtq_s32(a, b); }
+  static I select_i(M m, I yes, I no) { return vbslq_s32(m, yes, no); }
+
+  static F to_float(I a) { return vcvtq_f32_s32(a); }
+  static I truncate(F a) {  // NEON saturates: put INT_MIN where x86 does
+    return vbslq_s32(vcltq_f32(vabsq_f32(a), vdupq_n_f32(2147483648.0f)), vcvtq_s32_f32(a), vdupq_n_s32(INT32_MIN));
+  }
+  static I bits(F a) { return vreinterpretq_s32_f32(a); }
+  static F from_bits(I a) { return vreinterpretq_f32_s32(a); }
+
+  static I load_u8(const uint8_t* p) {
+    return vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(vmovl_u8(vcreate_u8(load_32(p))))));
+  }
+  static I load_i8(const int8_t* p) { return vmovl_s16(vget_low_s16(vmovl_s8(vcreate_s8(load_32(p))))); }
+  static I load_u16(const uint16_t* p) { return vreinterpretq_s32_u32(vmovl_u16(vld1_u16(p))); }
+  static void store_u16(uint16_t* p, I a) { vst1_u16(p, vmovn_u32(vreinterpretq_u32_s32(a))); }
+
+  static void transpose(const float* source, size_t stride, F* out) {
+    const float32x4x2_t ab = vtrnq_f32(load(source), load(source + stride));
+    const float32x4x2_t cd = vtrnq_f32(load(source + 2 * stride), load(source + 3 * stride));
+    out[0] = vcombine_f32(vget_low_f32(ab.val[0]), vget_low_f32(cd.val[0]));
+    out[1] = vcombine_f32(vget_low_f32(ab.val[1]), vget_low_f32(cd.val[1]));
+    out[2] = vcombine_f32(vget_high_f32(ab.val[0]), vget_high_f32(cd.val[0]));
+    out[3] = vcombine_f32(vget_high_f32(ab.val[1]), vget_high_f32(cd.val[1]));
+  }
+
+ private:
+  static uint64_t load_32(const void* p) {
+    uint32_t word;
+    __builtin_memcpy(&word, p, 4);
+    return word;
+  }
+};
+
+}  // namespace
+
+#include "simd/half-inl.h"

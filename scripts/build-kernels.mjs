@@ -1,0 +1,284 @@
+// Builds the C++ kernels twice from the same sources: dist/kernels/kernels.node (this machine's compiler) and
+// dist/kernels/kernels.wasm (clang as WebAssembly, from npm).
+//   node scripts/build-kernels.mjs [--native] [--wasm] [--require-native]      default: both
+//
+// No compiler is not an error: the product then runs on WebAssembly, and one line says so. Objects are cached under
+// dist/.kernels by a hash of their sources and flags; a build without changes takes a fraction of a second.
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = path.resolve(import.meta.dirname, '..');
+const kernels = path.join(root, 'kernels');
+const output = path.join(root, 'dist/kernels');
+const cache = path.join(root, 'dist/.kernels');
+
+// Contraction to fused multiply-add would change bytes in 248 of 1,545 reference records; math-errno only adds calls.
+const COMMON = [
+  '-std=c++20',
+  '-O3',
+  '-ffp-contract=off',
+  '-fno-exceptions',
+  '-fno-rtti',
+  '-fno-math-errno',
+  '-Wall',
+  '-Wextra',
+  '-Ikernels', // includes are written from this folder
+];
+const SHARED_SOURCES = ['dispatch.cc', 'quantize/ref.cc', 'dequantize/ref.cc'];
+
+/** Flags per instruction set of a processor family; the files are quantize/<isa>.cc and dequantize/<isa>.cc. */
+const ISAS = {
+  x64: {
+    sse2: [],
+    avx2: ['-mavx2', '-mf16c'],
+    avx512: ['-mavx512f', '-mavx512bw', '-mavx512dq', '-mavx512vl', '-mavx2', '-mf16c'],
+  },
+  arm64: { neon: [] },
+};
+
+/** @typedef {{ ok: boolean, fresh: boolean, message: string }} Outcome */
+
+/**
+ * @param {{ native?: boolean, wasm?: boolean, log?: (line: string) => void }} options
+ * @returns {Promise<{ native?: Outcome, wasm?: Outcome }>} what was built; never rejects for a missing or failing compiler
+ */
+export async function buildKernels({ native = true, wasm = true, log = console.log } = {}) {
+  mkdirSync(output, { recursive: true });
+  mkdirSync(cache, { recursive: true });
+  const results = {};
+  for (const [name, wanted, build] of [
+    ['native', native, buildNative],
+    ['wasm', wasm, buildWasm],
+  ]) {
+    if (!wanted) continue;
+    const start = performance.now();
+    let outcome;
+    try {
+      outcome = await build();
+    } catch (error) {
+      outcome = { ok: false, fresh: false, message: error.message };
+    }
+    const seconds = ((performance.now() - start) / 1000).toFixed(1);
+    log(`kernels ${name}: ${outcome.message} (${seconds} s)`);
+    results[name] = outcome;
+  }
+  return results;
+}
+
+// ---- native ----
+
+async function buildNative() {
+  const target = path.join(output, 'kernels.node');
+  const compiler = await findCompiler();
+  if (!compiler) {
+    rmSync(target, { force: true });
+    return failure('no C++ compiler (clang++ or g++; CXX names another): WebAssembly will be used');
+  }
+  const isas = ISAS[process.arch] ?? {};
+  const napi = createRequire(import.meta.url)('node-api-headers').include_dir;
+  const flags = [
+    ...COMMON,
+    '-fPIC',
+    '-fvisibility=hidden',
+    '-fvisibility-inlines-hidden',
+    '-ffunction-sections',
+    `-I${napi}`,
+  ];
+  const units = [...SHARED_SOURCES, 'bindings/napi.cc'].map(source => ({ source, flags }));
+  for (const [isa, extra] of Object.entries(isas)) {
+    for (const operation of ['quantize', 'dequantize']) {
+      units.push({ source: `${operation}/${isa}.cc`, flags: [...flags, ...extra, ...compiler.quiet] });
+    }
+  }
+  // Undefined napi_* symbols are found in the running process.
+  const linkFlags = process.platform === 'darwin' ? ['-undefined', 'dynamic_lookup'] : ['-Wl,--gc-sections', '-Wl,-s'];
+  const headers = hashOfHeaders();
+  const objects = units.map(unit => {
+    const text = readFileSync(path.join(kernels, unit.source));
+    const hash = digest(compiler.version, unit.flags.join(' '), headers, unit.source, text);
+    return { ...unit, object: path.join(cache, `${unit.source.replace('/', '-')}.${hash}.o`) };
+  });
+  const stamp = digest(objects.map(unit => unit.object).join(), linkFlags.join(' '));
+  if (isFresh(target, stamp)) return { ok: true, fresh: true, message: `up to date (${compiler.name})` };
+
+  const stale = objects.filter(unit => !existsSync(unit.object));
+  try {
+    await inParallel(stale, async ({ source, flags: unitFlags, object }) => {
+      const temporary = `${object}.${process.pid}.tmp`;
+      await run(compiler.command, [...unitFlags, '-c', path.join('kernels', source), '-o', temporary]);
+      renameSync(temporary, object);
+    });
+    const temporary = `${target}.${process.pid}.tmp`;
+    await run(compiler.command, ['-shared', ...linkFlags, ...objects.map(unit => unit.object), '-o', temporary]);
+    renameSync(temporary, target);
+  } catch (error) {
+    rmSync(target, { force: true });
+    const reason = error.message.split('\n').find(line => /error/i.test(line)) ?? error.message.split('\n')[0];
+    return failure(`${compiler.name} failed, WebAssembly will be used: ${reason}`);
+  }
+  writeStamp(target, stamp);
+  removeOldObjects(objects.map(unit => path.basename(unit.object)));
+  return {
+    ok: true,
+    fresh: false,
+    message: `built with ${compiler.name}, ${stale.length} of ${objects.length} units compiled`,
+  };
+}
+
+/** The first compiler that answers: CXX, clang++, g++. */
+async function findCompiler() {
+  const candidates = process.env.CXX ? [process.env.CXX] : ['clang++', 'g++'];
+  for (const command of candidates) {
+    try {
+      const version = await run(command, ['--version']);
+      const name = version.split('\n')[0];
+      // g++ 12 warns about its own AVX-512 headers (an uninitialized variable that is there on purpose).
+      const quiet = /clang/i.test(version) ? [] : ['-Wno-uninitialized', '-Wno-maybe-uninitialized'];
+      return { command, name, version, quiet };
+    } catch {
+      // Not there, or not a compiler: the next one.
+    }
+  }
+  return undefined;
+}
+
+// ---- WebAssembly ----
+
+const WASM_FLAGS = [
+  ...COMMON,
+  '--target=wasm32-unknown-unknown',
+  '-msimd128',
+  '-mbulk-memory',
+  '-nostdlib',
+  '-nostdinc++',
+  '-ffreestanding',
+  '-fvisibility=hidden',
+];
+// The stack lies below the data so that an overflow traps; memory grows on demand up to the 4 GiB of wasm32.
+const WASM_LINK = [
+  '-Wl,--no-entry',
+  '-Wl,--export=__heap_base',
+  '-Wl,--stack-first',
+  '-Wl,-z,stack-size=131072',
+  '-Wl,--max-memory=4294967296',
+  '-Wl,--strip-all',
+];
+
+async function buildWasm() {
+  const target = path.join(output, 'kernels.wasm');
+  const sources = [...SHARED_SOURCES, 'quantize/simd128.cc', 'dequantize/simd128.cc', 'bindings/wasm.cc'];
+  const compilerPackage = path.join(root, 'node_modules/@yowasp/clang/package.json');
+  if (!existsSync(compilerPackage)) {
+    return failure('the package @yowasp/clang is missing: run npm ci');
+  }
+  const { version } = JSON.parse(readFileSync(compilerPackage, 'utf8'));
+  const texts = sources.map(source => readFileSync(path.join(kernels, source)));
+  const stamp = digest(version, WASM_FLAGS.join(' '), WASM_LINK.join(' '), hashOfHeaders(), sources.join(), ...texts);
+  if (isFresh(target, stamp)) return { ok: true, fresh: true, message: `up to date (clang ${version})` };
+
+  const { runClang, Exit } = await import('@yowasp/clang');
+  await runClang(null, {}, { fetchProgress: () => undefined }); // loads the compiler without printing progress
+  const decoder = new TextDecoder();
+  let messages = '';
+  try {
+    const files = await runClang(
+      ['clang++', ...WASM_FLAGS, ...WASM_LINK, ...sources.map(source => `kernels/${source}`), '-o', 'kernels.wasm'],
+      { kernels: readTree(kernels) },
+      { stdout: null, stderr: bytes => bytes && (messages += decoder.decode(bytes)) },
+    );
+    const module = files['kernels.wasm'];
+    if (!WebAssembly.validate(module)) throw new Error('the linker wrote an invalid module');
+    const temporary = `${target}.${process.pid}.tmp`;
+    writeFileSync(temporary, module);
+    renameSync(temporary, target);
+    writeStamp(target, stamp);
+    return { ok: true, fresh: false, message: `built with clang ${version}, ${Math.round(module.length / 1024)} KB` };
+  } catch (error) {
+    rmSync(target, { force: true });
+    const detail = error instanceof Exit ? messages.trim() : error.message;
+    return failure(`clang ${version} failed:\n${detail}`);
+  }
+}
+
+/** The C++ files of a folder as the nested object @yowasp/clang takes. */
+function readTree(folder) {
+  const tree = {};
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const file = path.join(folder, entry.name);
+    if (entry.isDirectory()) tree[entry.name] = readTree(file);
+    else if (/\.(cc|h|inc)$/.test(entry.name)) tree[entry.name] = readFileSync(file, 'utf8');
+  }
+  return tree;
+}
+
+// ---- shared ----
+
+const failure = message => ({ ok: false, fresh: false, message });
+
+function digest(...parts) {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(part).update('\0');
+  return hash.digest('hex').slice(0, 20);
+}
+
+/** One hash over every header and table: they are few, and most units include most of them. */
+function hashOfHeaders() {
+  const files = readdirSync(kernels, { recursive: true })
+    .map(String)
+    .filter(file => /\.(h|inc)$/.test(file))
+    .sort();
+  return digest(...files.flatMap(file => [file, readFileSync(path.join(kernels, file))]));
+}
+
+const stampFile = target => path.join(cache, `${path.basename(target)}.stamp`);
+
+function isFresh(target, stamp) {
+  return existsSync(target) && existsSync(stampFile(target)) && readFileSync(stampFile(target), 'utf8') === stamp;
+}
+
+const writeStamp = (target, stamp) => writeFileSync(stampFile(target), stamp);
+
+function removeOldObjects(current) {
+  for (const file of readdirSync(cache)) {
+    if (file.endsWith('.o') && !current.includes(file)) rmSync(path.join(cache, file), { force: true });
+  }
+}
+
+function run(command, args) {
+  return new Promise((resolve, reject) => {
+    execFile(command, args, { cwd: root, maxBuffer: 1 << 24 }, (error, stdout, stderr) => {
+      if (error) reject(new Error(stderr.trim() || error.message));
+      else resolve(stdout);
+    });
+  });
+}
+
+async function inParallel(items, work) {
+  const queue = [...items];
+  const workers = Array.from({ length: os.availableParallelism() }, async () => {
+    for (let item = queue.shift(); item; item = queue.shift()) await work(item);
+  });
+  await Promise.all(workers);
+}
+
+if (process.argv[1] && path.resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  const flags = process.argv.slice(2);
+  const known = ['--native', '--wasm', '--require-native'];
+  const unknown = flags.filter(flag => !known.includes(flag));
+  if (unknown.length > 0) {
+    console.error(`unknown option ${unknown.join(' ')}; there are ${known.join(' ')}`);
+    process.exit(2);
+  }
+  const both = !flags.includes('--native') && !flags.includes('--wasm');
+  const results = await buildKernels({
+    native: both || flags.includes('--native') || flags.includes('--require-native'),
+    wasm: both || flags.includes('--wasm'),
+  });
+  // Without native kernels the product still works; without WebAssembly it does not everywhere.
+  if (results.wasm?.ok === false || (flags.includes('--require-native') && !results.native?.ok)) process.exitCode = 1;
+}
