@@ -1,6 +1,10 @@
 // Who owns what: every resource has one owner, and disposing the owner disposes everything in it, last added first. What
 // is added to a disposed owner is disposed at once, so that an activation that ends early leaks nothing.
-import type { Disposable } from 'vscode';
+
+/** Anything that gives back what it holds; `vscode.Disposable` is one. */
+export interface Disposable {
+  dispose(): unknown;
+}
 
 export class Disposables implements Disposable {
   private items: Disposable[] | undefined = [];

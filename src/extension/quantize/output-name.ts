@@ -57,7 +57,11 @@ export interface OutputVerdict {
 }
 
 /** Decides whether `output` can be written for a model stored in `sourceFiles` (all shards). */
-export function judgeOutput(output: string | undefined, sourceFiles: readonly string[], facts: OutputFacts): OutputVerdict {
+export function judgeOutput(
+  output: string | undefined,
+  sourceFiles: readonly string[],
+  facts: OutputFacts,
+): OutputVerdict {
   if (output === undefined) return refused('Type the path of the file to write.');
   const name = path.basename(output);
   const folder = path.dirname(output);

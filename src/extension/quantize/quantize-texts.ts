@@ -28,7 +28,9 @@ export function typeItems(previews: readonly TypePreview[], sourceBytes: number 
   const possible = previews.filter(preview => blocking(preview) === undefined);
   const recommended = RECOMMENDED.find(name => possible.some(preview => preview.fileType === name));
   return [...previews]
-    .sort((a, b) => Number(blocking(a) !== undefined) - Number(blocking(b) !== undefined) || a.byteLength - b.byteLength)
+    .sort(
+      (a, b) => Number(blocking(a) !== undefined) - Number(blocking(b) !== undefined) || a.byteLength - b.byteLength,
+    )
     .map(preview => typeItem(preview, preview.fileType === recommended, sourceBytes));
 }
 
@@ -38,8 +40,8 @@ function typeItem(preview: TypePreview, recommended: boolean, sourceBytes: numbe
   const notes = blocked ? [`Not possible: ${sentence(blocked.message)}`] : noteTexts(preview.problems);
   return {
     fileType: preview.fileType,
-    label: `${blocked ? '$(circle-slash) ' : recommended ? '$(star-full) ' : ''}${preview.fileType}`,
-    description: recommended ? `${size} · recommended` : size,
+    label: preview.fileType,
+    description: recommended ? `${size} $(star-full) recommended` : size,
     detail: [sentence(preview.summary), ...notes].join(' '),
     recommended,
     ...(blocked ? { blocked } : {}),
@@ -65,7 +67,9 @@ function noteTexts(problems: readonly Problem[]): string[] {
   return [...byCode.values()].map(same => {
     const first = same[0];
     if (first === undefined) return '';
-    return same.length === 1 ? sentence(first.message) : `${sentence(first.message)} (and ${same.length - 1} more like it)`;
+    return same.length === 1
+      ? sentence(first.message)
+      : `${sentence(first.message)} (and ${same.length - 1} more like it)`;
   });
 }
 
@@ -105,8 +109,14 @@ export function reportLines(report: QuantizationReport): string[] {
   const rows = [...counts].sort((a, b) => b[1].bytes - a[1].bytes);
   return [
     resultText(report),
-    ...rows.map(([type, row]) => `  ${type.padEnd(8)} ${countText(row.tensors, 'tensor').padStart(12)} ${bytesText(row.bytes).padStart(9)}`),
-    ...report.problems.map(problem => `  ${problem.severity}: ${problem.message} [${problem.code}]${problem.hint === undefined ? '' : ` ${problem.hint}`}`),
+    ...rows.map(
+      ([type, row]) =>
+        `  ${type.padEnd(8)} ${countText(row.tensors, 'tensor').padStart(12)} ${bytesText(row.bytes).padStart(9)}`,
+    ),
+    ...report.problems.map(
+      problem =>
+        `  ${problem.severity}: ${problem.message} [${problem.code}]${problem.hint === undefined ? '' : ` ${problem.hint}`}`,
+    ),
   ];
 }
 

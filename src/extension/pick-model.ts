@@ -1,0 +1,57 @@
+// Asks which model is meant: a list of the .gguf files in the workspace with their sizes, and the file dialog for others.
+import { stat } from 'node:fs/promises';
+import * as path from 'node:path';
+import * as vscode from 'vscode';
+import { bytesText } from './texts.js';
+
+interface ModelItem extends vscode.QuickPickItem {
+  /** Undefined opens the file dialog. */
+  readonly uri?: vscode.Uri;
+}
+
+/** A workspace with more models than this is browsed faster in the dialog. */
+const MAX_LISTED = 500;
+
+/** Further shards of a model stored in several files: the first one stands for all. */
+const LATER_SHARD = /-(?!00001)\d{5}-of-\d{5}\.gguf$/i;
+
+/** The model to work on, or undefined when the user changed their mind. */
+export async function pickModel(title: string): Promise<vscode.Uri | undefined> {
+  const picked = await vscode.window.showQuickPick(listModels(), {
+    title,
+    placeHolder: 'A model of this workspace, or any other',
+    matchOnDescription: true,
+  });
+  if (!picked) return undefined;
+  return picked.uri ?? browseForModel(title);
+}
+
+async function listModels(): Promise<ModelItem[]> {
+  const found = await vscode.workspace.findFiles('**/*.gguf', undefined, MAX_LISTED);
+  const models = found.filter(uri => !LATER_SHARD.test(uri.path)).sort((a, b) => a.path.localeCompare(b.path));
+  const items = await Promise.all(
+    models.map(async (uri): Promise<ModelItem> => {
+      const folder = path.dirname(vscode.workspace.asRelativePath(uri));
+      const size = await stat(uri.fsPath).then(
+        ({ size }) => bytesText(size),
+        () => '',
+      );
+      return {
+        label: path.basename(uri.fsPath),
+        description: [size, folder === '.' ? '' : folder].filter(Boolean).join(' · '),
+        uri,
+      };
+    }),
+  );
+  return [...items, { label: 'Browse…', iconPath: new vscode.ThemeIcon('folder-opened'), alwaysShow: true }];
+}
+
+async function browseForModel(title: string): Promise<vscode.Uri | undefined> {
+  const chosen = await vscode.window.showOpenDialog({
+    title,
+    openLabel: 'Choose',
+    canSelectMany: false,
+    filters: { 'GGUF models': ['gguf'] },
+  });
+  return chosen?.[0];
+}

@@ -1,0 +1,169 @@
+// The questions of "Quantize Model…": importance matrix (only if one lies beside the model), type, output. Asks and
+// returns; what the answers mean is decided by the pure functions beside this file.
+import { homedir } from 'node:os';
+import * as path from 'node:path';
+import * as vscode from 'vscode';
+import type { ModelDescription } from '../../protocol/worker-protocol.js';
+import type { Services } from '../feature.js';
+import { pickStep, runSteps, textStep, type Step } from '../quick-steps.js';
+import { importanceMatricesBeside, outputFacts } from './output-check.js';
+import { defaultOutput, judgeOutput, resolveOutput, samePath } from './output-name.js';
+import type { QuantizeRequest } from './quantize-request.js';
+import { typeItems, type TypeItem } from './quantize-texts.js';
+
+interface TypePick extends vscode.QuickPickItem {
+  readonly item?: TypeItem;
+}
+
+interface MatrixPick extends vscode.QuickPickItem {
+  readonly file?: string;
+  readonly browse?: boolean;
+}
+
+/** Undefined when the user left. Rejects with a coded error when the model cannot be read. */
+export async function askWhatToMake(source: string, services: Services): Promise<QuantizeRequest | undefined> {
+  const title = `Quantize ${path.basename(source)}`;
+  const matrices = await importanceMatricesBeside(source);
+  let imatrix: string | undefined;
+  let fileType = '';
+  let output: string | undefined;
+  let overwrite = false;
+
+  const askMatrix: Step = async place => {
+    const answer = await pickStep<MatrixPick>({
+      ...place,
+      title,
+      placeholder: 'Use an importance matrix? It tells which weights matter; low-bit types gain most',
+      items: Promise.resolve(matrixItems(matrices)),
+    });
+    if (answer.kind !== 'next') return answer;
+    if (answer.value.browse !== true) {
+      imatrix = answer.value.file;
+      return answer;
+    }
+    const chosen = await vscode.window.showOpenDialog({
+      title: 'Importance matrix',
+      openLabel: 'Use',
+      defaultUri: vscode.Uri.file(path.dirname(source)),
+      filters: { 'Importance matrices': ['gguf', 'dat', 'imatrix'] },
+    });
+    if (!chosen?.[0]) return { kind: 'cancel' };
+    imatrix = chosen[0].fsPath;
+    return answer;
+  };
+
+  const askType: Step = async place => {
+    const answer = await pickStep<TypePick>({
+      ...place,
+      title,
+      placeholder: 'Type of the new file: fewer bits per weight, smaller and less exact',
+      items: typePicks(source, imatrix, services),
+      active: pick => (fileType === '' ? pick.item?.recommended === true : pick.item?.fileType === fileType),
+      refuse: ({ item }) => item?.blocked && [item.blocked.message, item.blocked.hint ?? ''].join(' ').trim(),
+    });
+    if (answer.kind === 'next' && answer.value.item) {
+      // An output that was typed for another type is proposed anew.
+      if (answer.value.item.fileType !== fileType) output = undefined;
+      fileType = answer.value.item.fileType;
+    }
+    return answer;
+  };
+
+  const askOutput: Step = async place => {
+    const proposal = output ?? defaultOutput(source, fileType);
+    const dialogButton = { iconPath: new vscode.ThemeIcon('folder-opened'), tooltip: 'Choose the place in a dialog' };
+    /** The dialog has already asked whether this file shall be replaced. */
+    let confirmedInDialog: string | undefined;
+    const judge = async (typed: string) => {
+      const target = resolveOutput(typed, source, homedir());
+      const facts = target === undefined ? ({ exists: 'no', folder: 'writable' } as const) : await outputFacts(target);
+      return judgeOutput(target, sourceFiles(source, services), facts);
+    };
+    const answer = await textStep({
+      ...place,
+      title,
+      prompt: `Where to write the ${fileType} model (Enter to start)`,
+      value: proposal,
+      selection: [proposal.length - path.basename(proposal).length, proposal.length - '.gguf'.length],
+      buttons: [dialogButton],
+      check: async typed => {
+        const verdict = await judge(typed);
+        return {
+          refused: verdict.kind === 'refused',
+          ...(verdict.message === undefined ? {} : { message: verdict.message }),
+        };
+      },
+      confirm: async typed => {
+        const target = resolveOutput(typed, source, homedir());
+        if (target === undefined) return false;
+        overwrite = false;
+        if ((await judge(typed)).kind !== 'overwrite') return true;
+        overwrite =
+          (confirmedInDialog !== undefined && samePath(confirmedInDialog, target)) || (await confirmOverwrite(target));
+        return overwrite;
+      },
+      onButton: async () => {
+        const chosen = await vscode.window.showSaveDialog({
+          title,
+          saveLabel: 'Use This Place',
+          defaultUri: vscode.Uri.file(proposal),
+          filters: { 'GGUF models': ['gguf'] },
+        });
+        confirmedInDialog = chosen?.fsPath;
+        return chosen?.fsPath;
+      },
+    });
+    if (answer.kind === 'next') output = resolveOutput(answer.value, source, homedir());
+    return answer;
+  };
+
+  const finished = await runSteps(matrices.length > 0 ? [askMatrix, askType, askOutput] : [askType, askOutput]);
+  if (!finished || output === undefined) return undefined;
+  return { source, output, fileType, overwrite, ...(imatrix === undefined ? {} : { imatrix }) };
+}
+
+export async function confirmOverwrite(output: string): Promise<boolean> {
+  const replace = 'Replace';
+  const answer = await vscode.window.showWarningMessage(
+    `Replace ${path.basename(output)}?`,
+    {
+      modal: true,
+      detail: `${output} exists. It is replaced when the new file is complete; until then it stays as it is.`,
+    },
+    replace,
+  );
+  return answer === replace;
+}
+
+async function typePicks(source: string, imatrix: string | undefined, services: Services): Promise<TypePick[]> {
+  const params = { path: source, ...(imatrix === undefined ? {} : { imatrix }) };
+  const { types } = await services.worker.request('quantize/preview', params);
+  const picks: TypePick[] = [];
+  let separated = false;
+  for (const item of typeItems(types, openModel(source, services)?.byteLength)) {
+    if (item.blocked && !separated) {
+      picks.push({ label: 'Not possible for this model', kind: vscode.QuickPickItemKind.Separator });
+      separated = true;
+    }
+    picks.push({ label: item.label, description: item.description, detail: item.detail, item });
+  }
+  return picks;
+}
+
+function matrixItems(files: readonly string[]): MatrixPick[] {
+  return [
+    ...files.map(file => ({ label: path.basename(file), description: 'beside the model', file })),
+    { label: 'None', description: 'every weight counts the same' },
+    { label: 'Browse…', browse: true },
+  ];
+}
+
+/** The description that an open inspector has already read, if any. */
+function openModel(source: string, services: Services): ModelDescription | undefined {
+  const state = services.inspectors.all.find(({ document }) => samePath(document.path, source))?.document.state;
+  return state?.kind === 'model' ? state.model : undefined;
+}
+
+function sourceFiles(source: string, services: Services): readonly string[] {
+  return [source, ...(openModel(source, services)?.shards.map(shard => shard.path) ?? [])];
+}

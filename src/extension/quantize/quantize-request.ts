@@ -1,0 +1,69 @@
+// What a quantization needs to know, and the arguments with which a keybinding, a task or a test asks for one without being
+// asked back. Arguments come from anywhere, so they are checked here; the explorer and the editor title pass others.
+import { QuantsmithError } from '../../core/problem.js';
+import type { BackendChoice, QuantizeJob } from '../../protocol/worker-protocol.js';
+
+export interface QuantizeRequest {
+  /** Absolute paths. */
+  readonly source: string;
+  readonly output: string;
+  /** A file type name: `Q4_K_M`. */
+  readonly fileType: string;
+  readonly imatrix?: string;
+  readonly overwrite: boolean;
+}
+
+/** Second argument of `quantsmith.quantize` when nothing shall be asked. */
+export interface QuantizeArguments {
+  readonly fileType: string;
+  /** Relative to the source's folder, or absolute; by default beside the source. */
+  readonly output?: string;
+  readonly imatrix?: string;
+  readonly overwrite: boolean;
+}
+
+/** Undefined when the argument is not ours (the explorer passes all selected files, the editor title its group). */
+export function parseArguments(argument: unknown): QuantizeArguments | undefined {
+  if (typeof argument !== 'object' || argument === null || !('fileType' in argument)) return undefined;
+  const { fileType, output, imatrix, overwrite } = argument as Record<string, unknown>;
+  if (typeof fileType !== 'string' || !isText(output) || !isText(imatrix) || !isFlag(overwrite)) {
+    throw new QuantsmithError(
+      'usage/arguments',
+      'Expected {"fileType": "Q4_K_M", "output"?: path, "imatrix"?: path, "overwrite"?: true or false} as arguments of quantsmith.quantize.',
+      'Correct the arguments in keybindings.json, or leave them out to be asked.',
+    );
+  }
+  return {
+    fileType,
+    overwrite: overwrite ?? false,
+    ...(output === undefined ? {} : { output }),
+    ...(imatrix === undefined ? {} : { imatrix }),
+  };
+}
+
+function isText(value: unknown): value is string | undefined {
+  return value === undefined || typeof value === 'string';
+}
+
+function isFlag(value: unknown): value is boolean | undefined {
+  return value === undefined || typeof value === 'boolean';
+}
+
+/** The job for the worker: a mixture as llama-quantize makes it, no rules. */
+export function quantizeJob(
+  request: QuantizeRequest,
+  compute: { readonly threads: number; readonly backend: BackendChoice },
+): QuantizeJob {
+  return {
+    source: request.source,
+    output: request.output,
+    options: { fileType: request.fileType, rules: [], pure: false, allowRequantize: false, onFallback: 'promote' },
+    threads: compute.threads,
+    backend: compute.backend,
+    overwrite: request.overwrite,
+    dryRun: false,
+    resume: false,
+    keepSplit: false,
+    ...(request.imatrix === undefined ? {} : { imatrix: request.imatrix }),
+  };
+}

@@ -1,0 +1,31 @@
+// The text of a new recipe for a model: what must be there, and a commented example of a rule. Pure.
+import * as path from 'node:path';
+import { defaultOutput } from '../quantize/output-name.js';
+
+/** `folder` is where the recipe will lie; paths in it are relative to that. */
+export function newRecipeText(source: string, fileType: string, folder: string): string {
+  const output = defaultOutput(source, fileType);
+  return `# ${path.basename(source)} as ${fileType}. Run it with "Quantsmith: Run Recipe", as a task, or with \`quantsmith run\`.
+recipe: 1
+source: ${yamlText(relative(folder, source))}
+output: ${yamlText(relative(folder, output))}
+type: ${fileType}
+
+# Exceptions to what ${fileType} chooses: the first rule that matches a tensor's name decides.
+rules:
+  # The embedding is read once per token; more bits there cost little speed.
+  - tensors: token_embd.weight
+    type: Q8_0
+`;
+}
+
+function relative(folder: string, file: string): string {
+  return path.relative(folder, file).replaceAll('\\', '/');
+}
+
+/** Plain where YAML reads it back as the same text, otherwise in single quotes. */
+export function yamlText(text: string): string {
+  const isPlain = /^[A-Za-z0-9_./][A-Za-z0-9_./ +@()-]*$/.test(text) && !/\s$/.test(text);
+  const looksTyped = /^(?:[-+.\d_eExXoO]+|true|false|yes|no|on|off|null|~)$/i.test(text);
+  return isPlain && !looksTyped ? text : `'${text.replaceAll("'", "''")}'`;
+}

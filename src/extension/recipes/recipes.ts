@@ -1,0 +1,102 @@
+// Feature: the recipe language. Starts the language server (its own process) when the first recipe is open, and writes new
+// recipes. The server checks recipes in Restricted Mode too: it reads headers of models and writes nothing.
+import { access } from 'node:fs/promises';
+import * as path from 'node:path';
+import * as vscode from 'vscode';
+import { LanguageClient, RevealOutputChannelOn, TransportKind } from 'vscode-languageclient/node';
+import { errorData } from '../../core/problem.js';
+import { Disposables, type Disposable } from '../disposables.js';
+import type { Feature, Services } from '../feature.js';
+import { pickModel } from '../pick-model.js';
+import { errorLine } from '../services/log.js';
+import { newRecipeText } from './recipe-text.js';
+
+const LANGUAGE = 'quant-recipe';
+
+export const recipes: Feature = (_context, services) => {
+  const owned = new Disposables();
+  let started = false;
+  const startFor = (document: vscode.TextDocument): void => {
+    if (started || document.languageId !== LANGUAGE) return;
+    started = true;
+    owned.add(startServer(services));
+  };
+  owned.add(vscode.workspace.onDidOpenTextDocument(startFor));
+  vscode.workspace.textDocuments.forEach(startFor);
+  owned.add(
+    vscode.commands.registerCommand('quantsmith.newRecipe', (resource?: unknown) => newRecipe(resource, services)),
+  );
+  return owned;
+};
+
+function startServer(services: Services): Disposable {
+  const owned = new Disposables();
+  // The protocol is traced here when the channel's level is Trace.
+  const outputChannel = owned.add(vscode.window.createOutputChannel('Quantsmith Recipes', { log: true }));
+  const run = { module: path.join(services.dist, 'server.js'), transport: TransportKind.ipc };
+  const client = new LanguageClient(
+    'quantsmith.recipes',
+    'Quantsmith Recipes',
+    { run, debug: { ...run, options: { execArgv: ['--nolazy', '--inspect=6009'] } } },
+    {
+      documentSelector: [{ language: LANGUAGE }],
+      outputChannel,
+      revealOutputChannelOn: RevealOutputChannelOn.Never,
+      synchronize: {
+        // A recipe is checked against its model: the server must know when a model appears, changes or goes.
+        fileEvents: [
+          owned.add(vscode.workspace.createFileSystemWatcher('**/*.gguf')),
+          owned.add(vscode.workspace.createFileSystemWatcher('**/*.{imatrix,dat}')),
+        ],
+      },
+    },
+  );
+  owned.onDispose(() => {
+    // Rejects if the server never started; it is gone then, which is what was wanted.
+    client.dispose().catch(() => undefined);
+  });
+  client.start().catch((error: unknown) => {
+    services.log.error(`The recipe language server did not start: ${errorLine(errorData(error))}`);
+    const showLog = 'Show Log';
+    void vscode.window
+      .showErrorMessage(
+        'Recipes are not checked: the recipe language server did not start. Reload the window; if that does not help, report it with the log.',
+        showLog,
+      )
+      .then(pressed => {
+        if (pressed === showLog) outputChannel.show();
+      });
+  });
+  return owned;
+}
+
+/** Opens an unsaved recipe for the clicked, the open, or a chosen model. */
+async function newRecipe(resource: unknown, services: Services): Promise<void> {
+  const model =
+    resource instanceof vscode.Uri
+      ? resource
+      : (services.inspectors.active?.document.uri ?? (await pickModel('New Recipe: Model')));
+  if (model === undefined) return;
+  const folder = path.dirname(model.fsPath);
+  const target = vscode.Uri.file(await unusedRecipePath(model.fsPath)).with({ scheme: 'untitled' });
+  const document = await vscode.workspace.openTextDocument(target);
+  const editor = await vscode.window.showTextDocument(document);
+  if (document.getText() !== '') return;
+  const text = newRecipeText(model.fsPath, 'Q4_K_M', folder);
+  await editor.edit(edit => {
+    edit.insert(new vscode.Position(0, 0), text);
+  });
+}
+
+/** `tiny-f16.quant.yaml` beside the model, or `tiny-f16-2.quant.yaml` and so on when that exists. */
+async function unusedRecipePath(model: string): Promise<string> {
+  const stem = path.join(path.dirname(model), path.basename(model, path.extname(model)));
+  for (let number = 1; ; number++) {
+    const candidate = `${stem}${number === 1 ? '' : `-${number}`}.quant.yaml`;
+    const isFree = await access(candidate).then(
+      () => false,
+      () => true,
+    );
+    if (isFree) return candidate;
+  }
+}

@@ -1,0 +1,66 @@
+// What the status bar item says in every state of the worker. Pure.
+import type { WorkerState } from '../services/worker.js';
+
+export interface StatusText {
+  readonly text: string;
+  /** Plain lines, top to bottom. */
+  readonly tooltip: readonly string[];
+  /** For screen readers: the text without icons. */
+  readonly label: string;
+  readonly isWarning: boolean;
+}
+
+export function statusText(
+  state: WorkerState,
+  job: { title: string; percent: number | undefined } | undefined,
+): StatusText {
+  if (job) {
+    const percent = job.percent === undefined ? '' : ` ${job.percent} %`;
+    return {
+      text: `$(sync~spin) Quantsmith${percent}`,
+      tooltip: [
+        `${job.title}${percent === '' ? '' : `:${percent}`}`,
+        ...backendLines(state),
+        'Click to cancel or to see the log.',
+      ],
+      label: `Quantsmith: ${job.title}${percent}`,
+      isWarning: false,
+    };
+  }
+  switch (state.kind) {
+    case 'not-started':
+      return ready(['Ready. The worker starts when it is needed.']);
+    case 'starting':
+      return {
+        text: '$(loading~spin) Quantsmith',
+        tooltip: ['The worker is starting.'],
+        label: 'Quantsmith: the worker is starting',
+        isWarning: false,
+      };
+    case 'running':
+      return ready([state.status.state === 'busy' ? 'Working.' : 'Ready.', ...backendLines(state)]);
+    case 'stopped':
+      return {
+        text: '$(warning) Quantsmith',
+        tooltip: [
+          'The worker stopped:',
+          state.reason.message,
+          ...(state.reason.hint === undefined ? [] : [state.reason.hint]),
+          'It starts again when it is needed. Click to see the log or to restart it now.',
+        ],
+        label: `Quantsmith: the worker stopped. ${state.reason.message}`,
+        isWarning: true,
+      };
+  }
+}
+
+function ready(tooltip: readonly string[]): StatusText {
+  return { text: '$(circuit-board) Quantsmith', tooltip, label: `Quantsmith: ${tooltip.join(' ')}`, isWarning: false };
+}
+
+function backendLines(state: WorkerState): string[] {
+  if (state.kind !== 'running') return [];
+  const { backend, isa, notes } = state.status;
+  const kernels = backend === 'native' ? 'native' : 'WebAssembly';
+  return [`Kernels: ${kernels}${isa === '' ? '' : `, ${isa}`}.`, ...notes];
+}
