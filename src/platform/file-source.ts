@@ -1,5 +1,6 @@
 // A local file as a ByteSource: one open handle, the size at opening, positioned reads. It owns the handle; whoever opened
 // it closes it. It never writes, and a file that becomes shorter while it is read is an error with a name, not a short read.
+import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import type { ByteSource } from '../core/bytes/byte-source.js';
 import { QuantsmithError } from '../core/problem.js';
@@ -18,7 +19,8 @@ export class FileSource implements ByteSource {
   static async open(path: string): Promise<FileSource> {
     let handle: FileHandle | undefined;
     try {
-      handle = await open(path, 'r');
+      // Without O_NONBLOCK, opening a pipe would wait for its writer, forever and without a way to cancel. Windows has none.
+      handle = await open(path, constants.O_RDONLY | (process.platform === 'win32' ? 0 : constants.O_NONBLOCK));
       const stat = await handle.stat();
       if (stat.isDirectory()) throw directoryError(path);
       if (!stat.isFile()) {

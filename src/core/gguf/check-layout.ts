@@ -3,8 +3,9 @@
 //
 //   offset[0] = 0, offset[i+1] = pad(offset[i] + byteLength[i])
 //
-// What can still be read safely is a warning; bytes that are missing or belong to two tensors are an error. The check is
-// one pass and one sort: a file cannot make it slow.
+// What can still be read safely is a warning, so that such a file can be repaired by writing it anew (llama-quantize 0.7.0
+// itself writes unaligned offsets if the source has a general.alignment above 32); bytes that are missing or belong to two
+// tensors are an error. The check is one pass and one sort: a file cannot make it slow.
 import type { GgufFile, GgufTensorInfo } from './gguf.js';
 import { digits, quote } from './message.js';
 import type { ProblemList } from './problem-list.js';
@@ -35,7 +36,7 @@ export function checkLayout(file: GgufFile, problems: ProblemList): void {
     }
     if (offset % alignment !== 0) {
       const message = `Tensor ${quote(name)} lies at data offset ${offset}, which is no multiple of the alignment ${alignment}.`;
-      problems.add('error', 'gguf/offset-unaligned', message, { ...details, hint: refused });
+      problems.add('warning', 'gguf/offset-unaligned', message, { ...details, hint: refused });
     } else if (!consecutive && !beyond) {
       const message = `Tensor ${quote(name)} lies at data offset ${offset}; ${String(expected)} expected right after the tensor before it.`;
       problems.add('warning', 'gguf/offset-not-consecutive', message, { ...details, hint: refused });

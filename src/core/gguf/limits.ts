@@ -15,10 +15,10 @@ export const MAX_KEY_BYTES = 2 ** 16 - 1;
 /** ggml (`GGUF_DEFAULT_ALIGNMENT`): used when `general.alignment` is absent, and for everything we write. */
 export const DEFAULT_ALIGNMENT = 32;
 
-/** Models have 20 to 60 entries; merged ones with training logs a few hundred. An entry costs about 300 bytes here. */
-export const MAX_METADATA_ENTRIES = 2 ** 16;
-/** The largest models have about 2,000 tensors, unfused mixtures of experts 50,000. A tensor costs about 400 bytes here. */
-export const MAX_TENSORS = 2 ** 17;
+/** Models have 20 to 60 entries; merged ones with training logs a few hundred. An entry with an array costs up to 3 kB here. */
+export const MAX_METADATA_ENTRIES = 2 ** 14;
+/** The largest models have about 2,000 tensors, unfused mixtures of experts 50,000. A tensor costs about 1.5 kB here. */
+export const MAX_TENSORS = 2 ** 16;
 /**
  * Bytes of a header that are looked at; arrays of numbers are jumped over and do not count. The headers with the largest
  * vocabularies (256,000 tokens and their merges) have about 20 MB. 256 MiB take a second or two.

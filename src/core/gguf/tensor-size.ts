@@ -4,6 +4,8 @@ import { byteLengthOf, ggmlTypeById, REMOVED_GGML_TYPES } from '../ggml/ggml-typ
 import { digits, quote } from './message.js';
 import type { ProblemList } from './problem-list.js';
 
+const DAMAGED = 'The header is damaged or hostile: fetch the file again from a place you trust.';
+
 export function tensorSize(
   name: string,
   ne: readonly number[],
@@ -17,11 +19,17 @@ export function tensorSize(
   // A product of up to four numbers below 2^64 is at worst 2^256: no overflow to infinity, and exact while it matters.
   const elementCount = ne.reduce((product, n) => product * n, 1);
   if (ne.some(n => n >= 2 ** 63)) {
-    problems.add('error', 'gguf/shape', `${tensor} has a negative dimension in its shape ${shape}.`, details);
+    problems.add('error', 'gguf/shape', `${tensor} has a negative dimension in its shape ${shape}.`, {
+      ...details,
+      hint: DAMAGED,
+    });
     return { elementCount, byteLength: undefined };
   }
   if (elementCount > Number.MAX_SAFE_INTEGER || ne.some(n => n > Number.MAX_SAFE_INTEGER)) {
-    problems.add('error', 'gguf/shape', `${tensor} has the shape ${shape}: more than 2^53 elements.`, details);
+    problems.add('error', 'gguf/shape', `${tensor} has the shape ${shape}: more than 2^53 elements.`, {
+      ...details,
+      hint: DAMAGED,
+    });
     return { elementCount, byteLength: undefined };
   }
   if (elementCount === 0) {

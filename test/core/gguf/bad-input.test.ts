@@ -264,7 +264,7 @@ describe('tensors', () => {
     [
       'unaligned',
       'tensor a F32 [4]\ntensor b F32 [4] @40\ndata 64',
-      `gguf/offset-unaligned @57: Tensor "b" lies at data offset 40, ${unaligned}.`,
+      `warning gguf/offset-unaligned @57: Tensor "b" lies at data offset 40, ${unaligned}.`,
     ],
     [
       'gap',

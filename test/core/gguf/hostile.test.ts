@@ -7,7 +7,7 @@ import { readArray, readString } from '../../../src/core/gguf/read-values.js';
 import { readGguf } from '../../../src/core/gguf/read.js';
 import { QuantsmithError } from '../../../src/core/problem.js';
 import { buildGguf, sampleGguf } from '../../fixtures/gguf/gguf-builder.js';
-import { CountingSource, problemText } from './world.js';
+import { CountingSource, problemText, textOf } from './world.js';
 
 const VARIANTS = ['', 'version 1', 'version 2', 'big-endian', 'version 1\nbig-endian'];
 
@@ -136,15 +136,15 @@ describe('claims', () => {
     const { value } = await readGguf(source);
     const entry = value?.metadata[0];
     expect(entry?.cut).toEqual({ fileOffset: 45, byteLength: GIB });
-    expect(String(entry?.value).length).toBeLessThanOrEqual(4096);
+    expect(textOf(entry).length).toBeLessThanOrEqual(4096);
     expect(source.bytesRead).toBeLessThan(2 ** 18);
   });
 
   test.each([
     ['2^34 entries', 'count metadata 17179869184', /^gguf\/count-too-large @16/],
     ['2^34 tensors', 'count tensors 17179869184', /^gguf\/count-too-large @8/],
-    ['65536 empty entries', 'count metadata 65536', /^gguf\/empty-key @24/],
-    ['131072 empty tensors', 'count tensors 131072', /^gguf\/duplicate-tensor @48/],
+    ['16384 empty entries', 'count metadata 16384', /^gguf\/empty-key @24/],
+    ['65536 empty tensors', 'count tensors 65536', /^gguf\/duplicate-tensor @48/],
   ])('%s in a sparse file of 1 TiB', async (_name, world, expected) => {
     const { source, text, seconds } = await read(world, 1024 * GIB);
     expect(text).toMatch(expected);
@@ -158,7 +158,7 @@ describe('claims', () => {
     const world = Array.from({ length: 64 }, (_, i) => `string k${i} = "${long}"`).join('\n');
     const { value, problems } = await readGguf(new MemorySource(buildGguf(world).bytes));
     expect(problems).toEqual([]);
-    const kept = value!.metadata.reduce((sum, entry) => sum + String(entry.value).length, 0);
+    const kept = value!.metadata.reduce((sum, entry) => sum + textOf(entry).length, 0);
     expect(kept).toBeGreaterThan(2 ** 23);
     expect(kept).toBeLessThanOrEqual(2 ** 24 + 64 * 64);
     const last = value!.metadata.at(-1)!;

@@ -3,6 +3,7 @@
 import { readGguf, type ReadGgufOptions } from '../../../src/core/gguf/read.js';
 import type { ByteSource } from '../../../src/core/bytes/byte-source.js';
 import { MemorySource } from '../../../src/core/bytes/byte-source.js';
+import type { GgufMetadataEntry } from '../../../src/core/gguf/gguf.js';
 import type { Problem } from '../../../src/core/problem.js';
 import { buildGguf } from '../../fixtures/gguf/gguf-builder.js';
 
@@ -52,4 +53,10 @@ export async function check(world: string | Uint8Array, options: ReadGgufOptions
   if (problems.length > 0) return problemText(problems);
   if (!value) throw new Error('neither a value nor a problem');
   return `accepted: version ${value.version}, ${value.metadata.length} keys, ${value.tensors.length} tensors`;
+}
+
+/** The text of a string entry; anything else fails the test. */
+export function textOf(entry: GgufMetadataEntry | undefined): string {
+  if (typeof entry?.value !== 'string') throw new Error(`${entry?.key ?? 'nothing'} is no string`);
+  return entry.value;
 }
