@@ -154,6 +154,8 @@ class Reader {
 
   /** Returns the key that was probably meant. */
   private unknownKey(key: YamlScalar, path: string, names: readonly string[]): string | undefined {
+    // No one will read further, and finding what was meant costs the most.
+    if (this.diagnostics.length >= MAX_DIAGNOSTICS) return undefined;
     const near = nearestNames(key.value, names)[0];
     const place = path === '' ? 'a recipe' : 'a rule';
     const advice =
