@@ -238,11 +238,13 @@ export function ruleProblems(rules: readonly RuleUse[]): readonly Problem[] {
         },
       ];
     }
+    const count = use.quantizable;
+    const which = count === 1 ? 'the one tensor it matches is' : `all ${count} tensors it matches are`;
     return [
       {
         code: 'plan/rule-shadowed',
         severity: 'warning',
-        message: `${label} decides nothing: all ${plural(use.quantizable, 'tensor')} it matches are decided before it, by ${[...use.lostTo].join(', ')}.`,
+        message: `${label} decides nothing: ${which} decided before it, by ${[...use.lostTo].join(', ')}.`,
         hint: 'The first match wins: put the narrower rule first.',
       },
     ];

@@ -5,12 +5,14 @@
 
 /** Longest pattern accepted, in UTF-16 units: an order of magnitude above the longest sensible one. */
 export const MAX_PATTERN_LENGTH = 1000;
-/** Longer names match nothing. ggml stores 63 bytes; the rest is room for what other writers do. */
+/** Longer names match no glob. ggml stores 63 bytes; the rest is room for what other writers do. */
 export const MAX_MATCHED_NAME = 256;
+/** Longer names match no regular expression: llama.cpp cannot load them, and the time to fail grows with a power of this. */
+export const MAX_REGEX_NAME = 64;
 /** Braces expand to alternatives; `{0..255}.{a,b,c}` is the size of use case this allows. */
 const MAX_ALTERNATIVES = 4096;
-/** Each unbounded repetition multiplies the worst time by the name's length. */
-const MAX_UNBOUNDED_REPETITIONS = 4;
+/** Ways in which a regular expression may try to match one name before giving up: about a third of a second. */
+const MAX_REGEX_ATTEMPTS = 5e7;
 
 export type CompiledPattern =
   | { readonly ok: true; readonly matches: (name: string) => boolean }
@@ -27,7 +29,8 @@ export function compilePattern(kind: 'glob' | 'regex', pattern: string): Compile
       );
     }
     const test = kind === 'glob' ? compileGlob(pattern) : compileRegex(pattern);
-    return { ok: true, matches: name => name.length <= MAX_MATCHED_NAME && test(name) };
+    const longest = kind === 'glob' ? MAX_MATCHED_NAME : MAX_REGEX_NAME;
+    return { ok: true, matches: name => name.length <= longest && test(name) };
   } catch (error) {
     if (error instanceof PatternError) return { ok: false, message: error.message, position: error.position };
     throw error;
@@ -210,45 +213,66 @@ function compileRegex(pattern: string): (name: string) => boolean {
   return name => regex.test(name);
 }
 
+/** One open group while walking over an expression. */
+interface Group {
+  readonly position: number;
+  /** It can match the same text in more than one way, or texts of different length. */
+  ambiguous: boolean;
+  alternatives: number;
+}
+
 /**
  * Refuses what makes a backtracking matcher explode on a name it fails to match: a repeated group that can itself match in
- * several ways (`(a+)+`, `(a|ab)*`), and more unbounded repetitions in a row than a name's length can pay for.
- * `pattern` is already known to be a valid regular expression.
+ * several ways (`(a+)+`, `(a|ab)*`, `(a?){9}`), and more choices in a row than can be tried. The estimate of the attempts
+ * on a name of n characters: n^(r+1) / (r+1)! places for r repetitions and the start, times the alternatives of every
+ * group, times two for every `?`. `pattern` is already known to be a valid regular expression.
  */
 function refuseUnboundedBacktracking(pattern: string): void {
-  const open: { ambiguous: boolean; readonly position: number }[] = [{ ambiguous: false, position: 0 }];
-  let unbounded = 0;
+  const open: Group[] = [{ position: 0, ambiguous: false, alternatives: 1 }];
+  let repetitions = 0;
+  let attempts = MAX_REGEX_NAME;
   /** The group that ended just before the current character, if one did. */
-  let closed: { readonly ambiguous: boolean; readonly position: number } | undefined;
+  let closed: Group | undefined;
   for (let i = 0; i < pattern.length; i++) {
     const group = open.at(-1);
     const before = closed;
     closed = undefined;
-    const character = pattern[i];
+    const character = pattern.charAt(i);
     if (character === '\\') {
       if (/[1-9k]/.test(pattern.charAt(i + 1))) throw new PatternError('back references are not supported', i);
       i++;
     } else if (character === '[') {
       for (i++; i < pattern.length && pattern[i] !== ']'; i++) if (pattern[i] === '\\') i++;
     } else if (character === '(') {
-      open.push({ ambiguous: false, position: i });
+      open.push({ position: i, ambiguous: false, alternatives: 1 });
+      if (pattern[i + 1] === '?') i += pattern[i + 2] === '<' ? 2 : 1;
     } else if (character === ')') {
       closed = open.pop();
       const outer = open.at(-1);
       if (outer && closed?.ambiguous) outer.ambiguous = true;
+      attempts *= closed?.alternatives ?? 1;
     } else if (character === '|') {
-      if (group) group.ambiguous = true;
+      if (group) {
+        group.ambiguous = true;
+        group.alternatives++;
+      }
     } else {
-      const repetition = /^(?:[*+]|\{\d+,(\d*)\})/.exec(pattern.slice(i));
-      if (!repetition) continue;
-      if (before?.ambiguous) {
-        throw new PatternError('a repeated group must not contain repetitions or alternatives', before.position);
+      const quantifier = /^(?:[*+?]|\{\d+(?:,\d*)?\})/.exec(pattern.slice(i))?.[0];
+      if (quantifier === undefined) continue;
+      if (before?.ambiguous && quantifier !== '?') {
+        throw new PatternError('a repeated group must not contain repetitions, alternatives or `?`', before.position);
       }
-      if (++unbounded > MAX_UNBOUNDED_REPETITIONS) {
-        throw new PatternError(`at most ${MAX_UNBOUNDED_REPETITIONS} repetitions (* + {n,}) are supported`, i);
-      }
+      i += quantifier.length - 1;
+      if (/^\{\d+\}$/.test(quantifier)) continue;
+      if (quantifier === '?') attempts *= 2;
+      else attempts *= MAX_REGEX_NAME / (++repetitions + 1);
       if (group) group.ambiguous = true;
-      i += repetition[0].length - 1;
+      // A question mark behind a quantifier makes it lazy and is no choice of its own.
+      if (pattern[i + 1] === '?') i++;
     }
+  }
+  attempts *= open[0]?.alternatives ?? 1;
+  if (attempts > MAX_REGEX_ATTEMPTS) {
+    throw new PatternError('too many repetitions and alternatives in one expression; split it into several rules', 0);
   }
 }
