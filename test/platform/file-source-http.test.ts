@@ -28,19 +28,46 @@ function answer(request: IncomingMessage, response: ServerResponse): void {
   const range = `bytes ${start}-${end}/${model.length}`;
   const body = model.subarray(start, end + 1);
   switch (url) {
-    case '/m.gguf': part(206, { 'content-range': range, etag }, body); break;
-    case '/redirect.gguf': part(302, { location: '/m.gguf' }, new Uint8Array()); break;
-    case '/no-ranges.gguf': part(200, {}, model); break;
-    case '/gated.gguf': part(403, {}, new Uint8Array()); break;
-    case '/odd.gguf': part(206, { 'content-range': 'bytes 5-6/*' }, body); break;
-    case '/short.gguf': part(206, { 'content-range': range }, body.subarray(0, 10)); break;
-    case '/changing.gguf': part(206, { 'content-range': range, etag: `"${seen.length}"` }, body); break;
-    case '/empty.gguf': part(416, { 'content-range': 'bytes */0' }, new Uint8Array()); break;
-    case '/more.gguf': part(206, { 'content-range': range }, Buffer.concat([body, new Uint8Array(5_000_000)])); break;
-    case '/slow.gguf': break;
-    case '/reset.gguf': response.writeHead(206, { 'content-range': range, 'content-length': String(body.length) }); response.write(body.subarray(0, 100)); setTimeout(() => response.destroy(), 20); break;
-    default: part(404, {}, new Uint8Array());
-  } // prettier-ignore
+    case '/m.gguf':
+      part(206, { 'content-range': range, etag }, body);
+      break;
+    case '/redirect.gguf':
+      part(302, { location: '/m.gguf' }, new Uint8Array());
+      break;
+    case '/no-ranges.gguf':
+      part(200, {}, model);
+      break;
+    case '/gated.gguf':
+      part(403, {}, new Uint8Array());
+      break;
+    case '/odd.gguf':
+      part(206, { 'content-range': 'bytes 5-6/*' }, body);
+      break;
+    case '/short.gguf':
+      part(206, { 'content-range': range }, body.subarray(0, 10));
+      break;
+    case '/short-later.gguf':
+      part(206, { 'content-range': range }, start === 0 ? body : body.subarray(0, 5));
+      break;
+    case '/changing.gguf':
+      part(206, { 'content-range': range, etag: `"${seen.length}"` }, body);
+      break;
+    case '/empty.gguf':
+      part(416, { 'content-range': 'bytes */0' }, new Uint8Array());
+      break;
+    case '/more.gguf':
+      part(206, { 'content-range': range }, Buffer.concat([body, new Uint8Array(5_000_000)]));
+      break;
+    case '/slow.gguf':
+      break;
+    case '/reset.gguf':
+      response.writeHead(206, { 'content-range': range, 'content-length': String(body.length) });
+      response.write(body.subarray(0, 100));
+      setTimeout(() => response.destroy(), 20);
+      break;
+    default:
+      part(404, {}, new Uint8Array());
+  }
 }
 
 beforeAll(async () => {
@@ -89,6 +116,14 @@ test.each([
   await expect(openModel(`${base}/${name}.gguf`)).rejects.toMatchObject({
     code,
     message: expect.stringMatching(message) as string,
+  });
+});
+
+test('a body that ends early', async () => {
+  const source = await HttpSource.open(`${base}/short-later.gguf`, { firstRead: 100 });
+  await expect(source.read(200, 10)).rejects.toMatchObject({
+    code: 'http/truncated',
+    message: expect.stringMatching(/10 bytes at 200 asked for, 5 received/) as string,
   });
 });
 

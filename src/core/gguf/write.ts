@@ -171,17 +171,41 @@ function writeString(writer: ByteWriter, text: string): void {
 
 function writeValue(writer: ByteWriter, type: GgufElementType, value: GgufScalar): void {
   switch (type) {
-    case 'string': writeString(writer, String(value)); break;
-    case 'bool': writer.u8(value === true ? 1 : 0); break;
-    case 'u8': writer.u8(Number(value)); break;
-    case 'i8': writer.i8(Number(value)); break;
-    case 'u16': writer.u16(Number(value)); break;
-    case 'i16': writer.i16(Number(value)); break;
-    case 'u32': writer.u32(Number(value)); break;
-    case 'i32': writer.i32(Number(value)); break;
-    case 'f32': writer.f32(Number(value)); break;
-    case 'f64': writer.f64(Number(value)); break;
-    case 'u64': writer.u64(typeof value === 'bigint' ? value : Number(value)); break;
-    case 'i64': writer.i64(typeof value === 'bigint' ? value : Number(value)); break;
-  } // prettier-ignore
+    case 'string':
+      writeString(writer, String(value));
+      break;
+    case 'bool':
+      writer.u8(value === true ? 1 : 0);
+      break;
+    case 'u8':
+      writer.u8(Number(value));
+      break;
+    case 'i8':
+      writer.i8(Number(value));
+      break;
+    case 'u16':
+      writer.u16(Number(value));
+      break;
+    case 'i16':
+      writer.i16(Number(value));
+      break;
+    case 'u32':
+      writer.u32(Number(value));
+      break;
+    case 'i32':
+      writer.i32(Number(value));
+      break;
+    case 'f32':
+      writer.f32(Number(value));
+      break;
+    case 'f64':
+      writer.f64(Number(value));
+      break;
+    case 'u64':
+      writer.u64(typeof value === 'bigint' ? value : Number(value));
+      break;
+    case 'i64':
+      writer.i64(typeof value === 'bigint' ? value : Number(value));
+      break;
+  }
 }

@@ -60,7 +60,9 @@ test('the example model is read without a problem', async () => {
 });
 
 function listed(folder: string): string[] {
-  return readdirSync(folder).filter(name => /\.(gguf|bin)$/.test(name)).map(name => join(folder, name)); // prettier-ignore
+  return readdirSync(folder)
+    .filter(name => /\.(gguf|bin)$/.test(name))
+    .map(name => join(folder, name));
 }
 
 function sharedFiles(): void {
