@@ -15,7 +15,7 @@ import { readGguf } from '../gguf/read.js';
 import { throwFirstError, QuantsmithError, type Problem, type ReadResult } from '../problem.js';
 import type { ImportanceEntry, ImportanceMatrix } from './importance-matrix.js';
 
-/** 1 GiB of values. A dense 70B model has 4 million, a 256-expert model of 61 layers 200 million. */
+/** 1 GiB of values. A dense 70B model has 6 million, a model of 58 layers with 256 experts each 250 million. */
 const MAX_VALUES = 2 ** 28;
 /** Names in .dat files; ggml's own limit is 63 bytes. */
 const MAX_NAME_BYTES = 1024;
