@@ -1,0 +1,136 @@
+// Cuts a planned tensor into tasks for threads. A task is whole rows, because a quantizer may look at a whole row (ggml's
+// legacy formats weigh errors by the row's mean square), and about as long as a thread is busy for 10 to 100 ms: long
+// enough that handing it over costs nothing, short enough that all threads end together. Rows are independent, so the bytes
+// do not depend on how a tensor is cut.
+import { byteLengthOf, ggmlType } from '../../core/ggml/ggml-type.js';
+import { QuantsmithError } from '../../core/problem.js';
+import { importanceSlice, type ImportanceEntry } from '../../core/quantize/importance-matrix.js';
+import type { PlannedTensor } from '../../core/quantize/quantization-plan.js';
+import type { ConversionTask } from '../../protocol/quantize-thread-protocol.js';
+
+/** Weights of one task; a longer row is one task nevertheless. 1 MiB as float32: it stays in the core's own cache. */
+export const CHUNK_WEIGHTS = 1 << 18;
+/** Bytes of one task that copies. */
+export const COPY_BYTES = 1 << 20;
+
+export interface Chunk {
+  readonly task: ConversionTask;
+  /** Position of the first element in its tensor. */
+  readonly firstElement: number;
+  /** Position of the first byte of the result in its tensor. */
+  readonly offset: number;
+}
+
+interface Cut {
+  readonly columns: number;
+  readonly rowCount: number;
+  readonly rowsPerChunk: number;
+  /** A task must not reach over a multiple of this row number: the next rows have other importance weights. */
+  readonly sliceRows: number;
+}
+
+function cutOf(tensor: PlannedTensor): Cut {
+  const from = ggmlType(tensor.fromType);
+  const to = ggmlType(tensor.toType);
+  // Numbers that are converted one by one need no rows.
+  const loose = from.blockSize === 1 && to.blockSize === 1;
+  const columns = loose ? Math.min(CHUNK_WEIGHTS, tensor.elementCount) : (tensor.ne[0] ?? 1);
+  const rowCount = Math.ceil(tensor.elementCount / columns);
+  const rowsPerChunk = Math.max(1, Math.floor(CHUNK_WEIGHTS / columns));
+  return { columns, rowCount, rowsPerChunk, sliceRows: tensor.importance ? (tensor.ne[1] ?? 1) : rowCount };
+}
+
+/** Bytes of the largest result and of the largest source piece among all tasks of these tensors. */
+export function largestChunk(tensors: readonly PlannedTensor[]): {
+  readonly source: number;
+  readonly target: number;
+  readonly weights: number;
+} {
+  let [source, target, weights] = [0, 0, 0];
+  for (const tensor of tensors) {
+    if (tensor.fromType === tensor.toType) {
+      target = Math.max(target, Math.min(COPY_BYTES, tensor.target.byteLength));
+    } else if (tensor.elementCount > 0) {
+      const { columns, rowCount, rowsPerChunk } = cutOf(tensor);
+      const count = columns * Math.min(rowsPerChunk, rowCount);
+      source = Math.max(source, byteLengthOf(ggmlType(tensor.fromType), count));
+      target = Math.max(target, byteLengthOf(ggmlType(tensor.toType), count));
+      weights = Math.max(weights, count);
+    }
+  }
+  return { source, target, weights };
+}
+
+/**
+ * The tasks of one tensor in order. `importance` is its entry if the plan says that it is used. `littleEndian` is that of
+ * the source file; throws `quantize/big-endian` for block formats that would have to be taken apart to turn them round.
+ */
+export function* chunksOf(
+  tensor: PlannedTensor,
+  littleEndian: boolean,
+  importance?: ImportanceEntry,
+): Generator<Chunk> {
+  const swap = littleEndian ? 1 : swapWidth(tensor);
+  yield* tensor.fromType === tensor.toType ? copies(tensor, swap) : conversions(tensor, swap, importance);
+}
+
+function* copies(tensor: PlannedTensor, swap: ConversionTask['swap']): Generator<Chunk> {
+  const { fromType, toType, source } = tensor;
+  const typeSize = ggmlType(fromType).typeSize;
+  const step = Math.floor(COPY_BYTES / typeSize) * typeSize;
+  const blockSize = ggmlType(fromType).blockSize;
+  for (let offset = 0; offset < source.byteLength; offset += step) {
+    const byteLength = Math.min(step, source.byteLength - offset);
+    const piece = { shard: source.shard, fileOffset: source.fileOffset + offset, byteLength };
+    const task = { source: piece, swap, fromType, toType, rows: 1, columns: byteLength, byteLength };
+    yield { task, firstElement: (offset / typeSize) * blockSize, offset };
+  }
+}
+
+function* conversions(
+  tensor: PlannedTensor,
+  swap: ConversionTask['swap'],
+  importance?: ImportanceEntry,
+): Generator<Chunk> {
+  const { fromType, toType, source, elementCount } = tensor;
+  const [from, to] = [ggmlType(fromType), ggmlType(toType)];
+  const { columns, rowCount, rowsPerChunk, sliceRows } = cutOf(tensor);
+  for (let row = 0; row < rowCount;) {
+    const sliceEnd = (Math.floor(row / sliceRows) + 1) * sliceRows;
+    const rows = Math.min(rowsPerChunk, sliceEnd - row, rowCount - row);
+    const firstElement = row * columns;
+    // Only numbers without rows can leave a last piece that is shorter than a row.
+    const count = Math.min(rows * columns, elementCount - firstElement);
+    const task: ConversionTask = {
+      source: {
+        shard: source.shard,
+        fileOffset: source.fileOffset + byteLengthOf(from, firstElement),
+        byteLength: byteLengthOf(from, count),
+      },
+      swap,
+      fromType,
+      toType,
+      rows: count < columns ? 1 : rows,
+      columns: Math.min(columns, count),
+      byteLength: byteLengthOf(to, count),
+      ...(importance && { importance: importanceSlice(importance, columns, sliceIndex(tensor, row)) }),
+    };
+    yield { task, firstElement, offset: byteLengthOf(to, firstElement) };
+    row += rows;
+  }
+}
+
+/** Which of the `ne[2]` matrices (experts) a row belongs to. */
+function sliceIndex({ ne }: PlannedTensor, row: number): number {
+  return Math.floor(row / (ne[1] ?? 1)) % (ne[2] ?? 1);
+}
+
+function swapWidth({ name, fromType }: PlannedTensor): ConversionTask['swap'] {
+  const { blockSize, typeSize } = ggmlType(fromType);
+  if (blockSize === 1 && (typeSize === 1 || typeSize === 2 || typeSize === 4 || typeSize === 8)) return typeSize;
+  throw new QuantsmithError(
+    'quantize/big-endian',
+    `${name} is stored as ${fromType} in a big-endian file; only numbers (F32, F16, BF16, integers) can be turned round.`,
+    'Quantize from the F16, BF16 or F32 model, or convert the file on the machine it was made for.',
+  );
+}

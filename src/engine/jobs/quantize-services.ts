@@ -1,0 +1,102 @@
+// What the quantize job needs of the outside world, as interfaces: files, threads with kernels, a hash, a clock. The
+// implementations are in platform/; tests bring their own. Nothing here computes.
+import type { GgufModel } from '../../core/gguf/gguf.js';
+import type { Problem } from '../../core/problem.js';
+import type { ImportanceMatrix } from '../../core/quantize/importance-matrix.js';
+import type { PreflightFacts } from '../../core/quantize/preflight.js';
+import type { ConversionTask, FileIdentity } from '../../protocol/quantize-thread-protocol.js';
+import type { BackendChoice } from '../../protocol/worker-protocol.js';
+
+/** A model to read from: its header, and where its bytes are, one file per shard. */
+export interface QuantizeSource {
+  readonly model: GgufModel;
+  readonly files: readonly FileIdentity[];
+  /** Warnings of reading the header; there are no errors, or it would not have opened. */
+  readonly problems: readonly Problem[];
+  close(): Promise<void>;
+}
+
+export type ConversionResult =
+  | {
+      readonly ok: true;
+      readonly bytes: Uint8Array;
+      /** Gives the memory of `bytes` back; until then one task less can be taken on. */
+      readonly release: () => void;
+    }
+  /** `index`: of the element within the task. */
+  | { readonly ok: false; readonly code: 'non-finite' | 'scale-overflow'; readonly index: number };
+
+/** Threads that read, convert and hand back. */
+export interface Converter {
+  readonly threads: number;
+  readonly backend: 'native' | 'wasm';
+  readonly isa: string;
+  /** Tasks that may be unreleased at once; `convert` must not be called beyond that. */
+  readonly slots: number;
+  /** Rejects with a QuantsmithError if the source cannot be read or the thread is gone. */
+  convert(task: ConversionTask): Promise<ConversionResult>;
+  /** Ends the threads at once, in the middle of a task if need be; what is open rejects. */
+  close(): void;
+}
+
+export interface ConverterRequest {
+  readonly files: readonly FileIdentity[];
+  readonly backend: BackendChoice;
+  readonly threads: number;
+  /** Largest result of any task, in bytes. */
+  readonly slotByteLength: number;
+}
+
+/** Output files under construction. Nothing is visible under the final names before `commit`. */
+export interface PartialOutput {
+  /** Tensors an interrupted run has finished: index in the plan -> digest. Empty unless resumed. */
+  readonly finished: ReadonlyMap<number, string>;
+  read(file: number, position: number, length: number): Promise<Uint8Array>;
+  write(file: number, position: number, bytes: Uint8Array): Promise<void>;
+  /** Notes in the journal that a tensor is complete. */
+  finish(tensor: number, sha256: string): Promise<void>;
+  /** Makes all files durable, then visible. */
+  commit(): Promise<void>;
+  /** Closes; removes everything unless `keep`. Does nothing after `commit`. */
+  abandon(keep: boolean): Promise<void>;
+}
+
+export interface OutputRequest {
+  readonly paths: readonly string[];
+  /** Bytes each file will have. */
+  readonly byteLengths: readonly number[];
+  /** Equal for runs that would write the same bytes. */
+  readonly fingerprint: string;
+  readonly resume: boolean;
+  readonly overwrite: boolean;
+}
+
+export type PlaceFacts = Pick<PreflightFacts, 'outputs' | 'folder' | 'diskFree' | 'resumedBytes' | 'memoryAvailable'>;
+
+export interface IncrementalHash {
+  update(bytes: Uint8Array): void;
+  /** Lower-case hexadecimal. */
+  digest(): string;
+}
+
+export interface QuantizeServices {
+  /** Rejects with a QuantsmithError if the file cannot be read or is no usable GGUF. */
+  openSource(path: string, signal: AbortSignal): Promise<QuantizeSource>;
+  /** Rejects with a QuantsmithError if it cannot be read. */
+  openImatrix(
+    path: string,
+    signal: AbortSignal,
+  ): Promise<{ readonly matrix: ImportanceMatrix; readonly file: FileIdentity }>;
+  /** Rejects with `io/source-changed` if a file is no longer what it was. */
+  assertUnchanged(files: readonly FileIdentity[]): Promise<void>;
+  placeFacts(outputs: readonly string[], sources: readonly FileIdentity[]): Promise<PlaceFacts>;
+  openOutput(request: OutputRequest): Promise<PartialOutput>;
+  openConverter(request: ConverterRequest): Promise<Converter>;
+  /** Which kernels a run would use, without starting threads. */
+  kernels(backend: BackendChoice): Promise<{ readonly backend: 'native' | 'wasm'; readonly isa: string }>;
+  sha256(): IncrementalHash;
+  /** For a job that asks for 0 threads. */
+  physicalCores(): number;
+  /** Milliseconds from any origin. */
+  now(): number;
+}

@@ -1,0 +1,185 @@
+// Keeps all threads busy and one hand writing: tasks go out in order until every slot is taken, results are taken back in
+// the same order, hashed, written and released. Order costs nothing (tasks are about equally long) and makes a digest per
+// tensor possible without reading anything twice.
+import { QuantsmithError } from '../../core/problem.js';
+import type { ImportanceEntry } from '../../core/quantize/importance-matrix.js';
+import { padded } from '../../core/quantize/output-layout.js';
+import type { JobProgress, PlannedTensor } from '../../core/quantize/quantization-plan.js';
+import { chunksOf, type Chunk } from './quantize-chunks.js';
+import { ProgressMeter } from './quantize-progress.js';
+import type {
+  ConversionResult,
+  Converter,
+  IncrementalHash,
+  PartialOutput,
+  QuantizeServices,
+} from './quantize-services.js';
+
+export interface Stream {
+  readonly tensors: readonly PlannedTensor[];
+  readonly littleEndian: (tensor: PlannedTensor) => boolean;
+  readonly importance: (tensor: PlannedTensor) => ImportanceEntry | undefined;
+  /** Where the tensor begins in its output file. */
+  readonly position: (tensor: PlannedTensor) => number;
+  readonly converter: Converter;
+  readonly output: PartialOutput;
+  readonly services: Pick<QuantizeServices, 'sha256' | 'now'>;
+  readonly signal: AbortSignal;
+  readonly progress: (value: JobProgress) => void;
+}
+
+export interface Finished {
+  /** SHA-256 of each tensor's bytes in the output, in plan order. */
+  readonly digests: readonly string[];
+  readonly meter: ProgressMeter;
+}
+
+/** Piece of a finished tensor read back to check it. */
+const VERIFY_BYTES = 1 << 20;
+
+interface Open {
+  readonly tensor: PlannedTensor;
+  readonly chunk: Chunk;
+  readonly result: Promise<ConversionResult>;
+}
+
+export async function convertTensors(stream: Stream): Promise<Finished> {
+  const { tensors, converter, signal } = stream;
+  const aborted = abortion(signal);
+  try {
+    const digests = await verified(stream);
+    const total = tensors.reduce((sum, tensor) => sum + tensor.source.byteLength, 0);
+    const done = tensors.reduce((sum, tensor, i) => sum + (digests.has(i) ? tensor.source.byteLength : 0), 0);
+    const meter = new ProgressMeter(total, done, stream.services.now);
+    const open: Open[] = [];
+    const writer = new TensorWriter(stream, digests, meter);
+    const retire = async (): Promise<void> => {
+      const next = open.shift();
+      if (next) await writer.write(next, await Promise.race([next.result, aborted.promise]));
+    };
+    for (const [index, tensor] of tensors.entries()) {
+      if (digests.has(index)) continue;
+      for (const chunk of chunksOf(tensor, stream.littleEndian(tensor), stream.importance(tensor))) {
+        while (open.length >= converter.slots) await retire();
+        const result = converter.convert(chunk.task);
+        // Another may fail first; this one's failure is then of no interest.
+        result.catch(() => undefined);
+        open.push({ tensor, chunk, result });
+      }
+    }
+    while (open.length > 0) await retire();
+    await writer.end();
+    return { digests: tensors.map((_, i) => digests.get(i) ?? ''), meter };
+  } finally {
+    aborted.dispose();
+  }
+}
+
+/** Hashes and writes what comes, tensor after tensor in plan order. */
+class TensorWriter {
+  #index = -1;
+  #hash: IncrementalHash | undefined;
+
+  constructor(
+    private readonly stream: Stream,
+    private readonly digests: Map<number, string>,
+    private readonly meter: ProgressMeter,
+  ) {}
+
+  async write({ tensor, chunk }: Open, result: ConversionResult): Promise<void> {
+    const { stream } = this;
+    if (!result.ok) throw badWeight(tensor, chunk, result);
+    while (stream.tensors[this.#index] !== tensor) await this.advance();
+    this.#hash?.update(result.bytes);
+    const { shard } = tensor.target;
+    await stream.output.write(shard, stream.position(tensor) + chunk.offset, result.bytes);
+    result.release();
+    if (stream.signal.aborted) throw new QuantsmithError('cancelled', 'Cancelled.');
+    this.meter.add(chunk.task.source.byteLength);
+    stream.progress(this.meter.report('quantize', tensor.name));
+  }
+
+  async end(): Promise<void> {
+    while (this.#index < this.stream.tensors.length) await this.advance();
+  }
+
+  /** Completes the current tensor and goes to the next that is not finished. Tensors without bytes pass here too. */
+  private async advance(): Promise<void> {
+    const { tensors, output, services } = this.stream;
+    const tensor = tensors[this.#index];
+    if (tensor && this.#hash) {
+      await this.pad(tensor);
+      const digest = this.#hash.digest();
+      this.digests.set(this.#index, digest);
+      await output.finish(this.#index, digest);
+    }
+    this.#index++;
+    this.#hash = this.#index < tensors.length && !this.digests.has(this.#index) ? services.sha256() : undefined;
+  }
+
+  /** Zeros up to the alignment, behind the last tensor too. */
+  private async pad(tensor: PlannedTensor): Promise<void> {
+    const { byteLength, shard } = tensor.target;
+    const rest = padded(byteLength) - byteLength;
+    if (rest > 0)
+      await this.stream.output.write(shard, this.stream.position(tensor) + byteLength, new Uint8Array(rest));
+  }
+}
+
+/** Tensors of an interrupted run whose bytes are what its journal says: a disk may have lost what was written last. */
+async function verified({ tensors, output, position, services, signal }: Stream): Promise<Map<number, string>> {
+  const digests = new Map<number, string>();
+  for (const [index, digest] of output.finished) {
+    const tensor = tensors[index];
+    if (!tensor) continue;
+    const hash = services.sha256();
+    const { byteLength, shard } = tensor.target;
+    for (let at = 0; at < byteLength; at += VERIFY_BYTES) {
+      if (signal.aborted) throw new QuantsmithError('cancelled', 'Cancelled.');
+      hash.update(await output.read(shard, position(tensor) + at, Math.min(VERIFY_BYTES, byteLength - at)));
+    }
+    if (hash.digest() === digest) digests.set(index, digest);
+  }
+  return digests;
+}
+
+function badWeight(
+  tensor: PlannedTensor,
+  chunk: Chunk,
+  { code, index }: ConversionResult & { ok: false },
+): QuantsmithError {
+  const element = chunk.firstElement + index;
+  const columns = tensor.ne[0] ?? 1;
+  const place = `element ${element} (row ${Math.floor(element / columns)}, column ${element % columns})`;
+  if (code === 'non-finite') {
+    return new QuantsmithError(
+      'quantize/non-finite',
+      `${tensor.name}: ${place} is NaN or infinite; ${tensor.toType} cannot hold that.`,
+      'The model is damaged or was converted wrongly: fetch or convert it again, or keep this tensor in its type with a rule.',
+    );
+  }
+  return new QuantsmithError(
+    'quantize/scale-overflow',
+    `${tensor.name}: around ${place} the weights are too large for ${tensor.toType}, whose scales are 16-bit floats (at most 65504).`,
+    'Choose BF16 or F32 for this tensor with a rule.',
+  );
+}
+
+/** A promise that rejects with `cancelled` when the signal fires. */
+function abortion(signal: AbortSignal): { readonly promise: Promise<never>; dispose(): void } {
+  let abort = (): void => undefined;
+  const promise = new Promise<never>((_, reject) => {
+    abort = () => {
+      reject(new QuantsmithError('cancelled', 'Cancelled.'));
+    };
+    signal.addEventListener('abort', abort, { once: true });
+    if (signal.aborted) abort();
+  });
+  promise.catch(() => undefined);
+  return {
+    promise,
+    dispose: () => {
+      signal.removeEventListener('abort', abort);
+    },
+  };
+}

@@ -1,0 +1,279 @@
+// The quantize job: model -> plan -> pre-flight -> files. It streams: tensors in output order, cut into tasks that threads
+// read and convert; results come back here, are hashed and written in order, each at the place the plan gave it. Memory is
+// bounded whatever the model's size: `slots` results, plus per thread one piece of the source and one of float32 (for a
+// million-weight row about 10 MB each, usually 1), plus the header. The bytes do not depend on the number of threads, the
+// backend, or interruptions. Absent on purpose: files, threads, clocks. They are the interfaces of quantize-services.ts.
+import { ggmlType } from '../../core/ggml/ggml-type.js';
+import { parseShardName, shardName } from '../../core/gguf/shards.js';
+import { layOutHeader, outputMetadata, type GgufHeader } from '../../core/gguf/write.js';
+import { QuantsmithError, throwFirstError, type Problem } from '../../core/problem.js';
+import { filterImportance, type ImportanceMatrix } from '../../core/quantize/importance-matrix.js';
+import { outputByteLength, preflight } from '../../core/quantize/preflight.js';
+import { planQuantization } from '../../core/quantize/plan.js';
+import type {
+  JobProgress,
+  OutputSplit,
+  PlannedTensor,
+  QuantizationPlan,
+  QuantizationReport,
+} from '../../core/quantize/quantization-plan.js';
+import type { FileIdentity } from '../../protocol/quantize-thread-protocol.js';
+import type { QuantizeJob } from '../../protocol/worker-protocol.js';
+import { chunksOf, largestChunk } from './quantize-chunks.js';
+import type { QuantizeServices, QuantizeSource } from './quantize-services.js';
+import { convertTensors, type Finished } from './quantize-stream.js';
+
+export interface QuantizeContext {
+  readonly signal: AbortSignal;
+  readonly progress: (value: JobProgress) => void;
+}
+
+/** A job with everything decided. */
+interface Prepared {
+  readonly job: QuantizeJob;
+  readonly source: QuantizeSource;
+  readonly imatrix: ImportanceMatrix | undefined;
+  /** Everything the output is made from. */
+  readonly files: readonly FileIdentity[];
+  readonly plan: QuantizationPlan;
+  readonly paths: readonly string[];
+  readonly headers: readonly GgufHeader[];
+  readonly byteLengths: readonly number[];
+  readonly threads: number;
+  readonly slotByteLength: number;
+  readonly problems: readonly Problem[];
+}
+
+/**
+ * Quantizes a model. Rejects with a QuantsmithError: `cancelled`; the plan's or pre-flight's first error (`plan/…`,
+ * `output/…`, `disk/…`); `quantize/non-finite`, `quantize/scale-overflow`, `quantize/big-endian`; `io/…`, `gguf/…`.
+ * After a rejection nothing is left, or, if the job said `resume`, what the next run with `resume` continues.
+ * A dry run reports the pre-flight's errors as problems instead.
+ */
+export async function runQuantize(
+  job: QuantizeJob,
+  services: QuantizeServices,
+  { signal, progress }: QuantizeContext,
+): Promise<QuantizationReport> {
+  const started = services.now();
+  throwIfCancelled(signal);
+  const source = await services.openSource(job.source, signal);
+  try {
+    progress({ phase: 'plan', done: 0, total: 0, bytesPerSecond: 0 });
+    const prepared = await prepare(job, source, services, signal);
+    throwIfCancelled(signal);
+    const outcome = job.dryRun
+      ? { ...(await services.kernels(job.backend)), digests: [] }
+      : await write(prepared, services, { signal, progress });
+    const { plan, paths, byteLengths } = prepared;
+    return {
+      output: paths[0] ?? job.output,
+      files: paths.map((path, i) => ({ path, byteLength: byteLengths[i] ?? 0 })),
+      tensors: plan.tensors.map(({ name, fromType, toType, rule, target }, i) => {
+        return { name, fromType, toType, rule, byteLength: target.byteLength, sha256: outcome.digests[i] ?? '' };
+      }),
+      bitsPerWeight: plan.bitsPerWeight,
+      byteLength: byteLengths.reduce((sum, length) => sum + length, 0),
+      seconds: (services.now() - started) / 1000,
+      threads: prepared.threads,
+      backend: outcome.backend,
+      kernels: outcome.isa,
+      problems: prepared.problems,
+      dryRun: job.dryRun,
+    };
+  } catch (error) {
+    // Whatever failed because the job was told to stop failed for that reason.
+    throwIfCancelled(signal);
+    throw error;
+  } finally {
+    await source.close();
+  }
+}
+
+async function prepare(
+  job: QuantizeJob,
+  source: QuantizeSource,
+  services: QuantizeServices,
+  signal: AbortSignal,
+): Promise<Prepared> {
+  const { model } = source;
+  const opened = job.imatrix === undefined ? undefined : await services.openImatrix(job.imatrix, signal);
+  const imatrix =
+    opened &&
+    filterImportance(opened.matrix, {
+      ...(job.includeWeights && { include: job.includeWeights }),
+      ...(job.excludeWeights && { exclude: job.excludeWeights }),
+    });
+  const plan = planQuantization(model, job.options, { ...(imatrix && { imatrix }), split: splitOf(job) });
+  throwFirstError(plan.problems);
+  const headers = layOutHeaders(source, plan);
+  const byteLengths = headers.map((header, i) => header.byteLength + (plan.shards[i]?.dataLength ?? 0));
+  const paths = outputPaths(job.output, plan.shards.length);
+  const files = [...source.files, ...(opened ? [opened.file] : [])];
+  const threads = job.threads > 0 ? job.threads : services.physicalCores();
+  const largest = largestChunk(plan.tensors);
+  const facts = await services.placeFacts(paths, files);
+  // Per thread: the piece read, the same as float32, and two results (one being written while the next is computed).
+  const memoryNeeded = threads * (largest.source + 4 * largest.weights + 2 * largest.target);
+  const headerLengths = headers.map(header => header.byteLength);
+  const checked = preflight(plan, headerLengths, { ...facts, overwrite: job.overwrite, memoryNeeded });
+  if (!job.dryRun) throwFirstError(checked);
+  if (outputByteLength(plan, headerLengths) !== byteLengths.reduce((sum, length) => sum + length, 0)) {
+    throw new QuantsmithError('internal', 'The plan and the headers disagree about the size of the output.');
+  }
+  const problems = [...source.problems, ...checked];
+  return {
+    job,
+    source,
+    imatrix,
+    files,
+    plan,
+    paths,
+    headers,
+    byteLengths,
+    threads,
+    slotByteLength: largest.target,
+    problems,
+  };
+}
+
+function splitOf(job: QuantizeJob): OutputSplit {
+  if (job.keepSplit) return { kind: 'keep' };
+  return job.maxShardBytes === undefined ? { kind: 'single' } : { kind: 'size', maxShardBytes: job.maxShardBytes };
+}
+
+/** `out.gguf` -> itself, or `out-00001-of-00003.gguf` and so on. */
+export function outputPaths(output: string, count: number): readonly string[] {
+  if (count === 1) return [output];
+  const prefix = parseShardName(output)?.prefix ?? output.replace(/\.gguf$/, '');
+  return Array.from({ length: count }, (_, i) => shardName(prefix, i + 1, count));
+}
+
+function layOutHeaders({ model }: QuantizeSource, plan: QuantizationPlan): readonly GgufHeader[] {
+  return plan.shards.map((shard, number) => {
+    const own = plan.tensors.filter(tensor => tensor.target.shard === number);
+    const metadata =
+      number === 0
+        ? outputMetadata(model, {
+            removed: plan.metadataRemoved,
+            set: [...plan.metadataChanges, ...shard.splitMetadata],
+          })
+        : shard.splitMetadata.map(change => ({ kind: 'scalar' as const, ...change }));
+    const tensors = own.map(({ name, ne, toType, target }) => {
+      return { name, ne, typeId: ggmlType(toType).id, byteLength: target.byteLength };
+    });
+    const header = layOutHeader(metadata, tensors);
+    if (own.some((tensor, i) => tensor.target.offset !== header.tensorOffsets[i])) {
+      throw new QuantsmithError('internal', 'The plan and the header disagree about the place of a tensor.');
+    }
+    return header;
+  });
+}
+
+async function write(
+  prepared: Prepared,
+  services: QuantizeServices,
+  { signal, progress }: QuantizeContext,
+): Promise<{ backend: 'native' | 'wasm'; isa: string; digests: readonly string[] }> {
+  const { job, source, plan, paths, headers, byteLengths, threads, slotByteLength, imatrix } = prepared;
+  // Unsuitable tensors are refused before anything is touched.
+  for (const tensor of plan.tensors) chunksOf(tensor, littleEndian(source, tensor)).next();
+  const fingerprint = await fingerprintOf(prepared, services, signal);
+  const output = await services.openOutput({
+    paths,
+    byteLengths,
+    fingerprint,
+    resume: job.resume,
+    overwrite: job.overwrite,
+  });
+  try {
+    const converter = await services.openConverter({
+      files: source.files,
+      backend: job.backend,
+      threads,
+      slotByteLength,
+    });
+    try {
+      const finished = await convertTensors({
+        tensors: plan.tensors,
+        littleEndian: tensor => littleEndian(source, tensor),
+        importance: tensor => (tensor.importance ? imatrix?.entries.get(tensor.name) : undefined),
+        position: ({ target }) => (headers[target.shard]?.byteLength ?? 0) + target.offset,
+        converter,
+        output,
+        services,
+        signal,
+        progress,
+      });
+      await finishFiles(prepared, services, output.write.bind(output), finished, { signal, progress });
+      throwIfCancelled(signal);
+      await output.commit();
+      return { backend: converter.backend, isa: converter.isa, digests: finished.digests };
+    } finally {
+      converter.close();
+    }
+  } finally {
+    await output.abandon(job.resume);
+  }
+}
+
+/** Headers come last, so that a temporary file is no GGUF until it is complete. */
+async function finishFiles(
+  { headers, files }: Prepared,
+  services: QuantizeServices,
+  write: (file: number, position: number, bytes: Uint8Array) => Promise<void>,
+  finished: Finished,
+  { signal, progress }: QuantizeContext,
+): Promise<void> {
+  progress(finished.meter.report('write'));
+  for (const [file, header] of headers.entries()) {
+    let position = 0;
+    for await (const bytes of header.chunks(signal)) {
+      throwIfCancelled(signal);
+      await write(file, position, bytes);
+      position += bytes.length;
+    }
+  }
+  await services.assertUnchanged(files);
+}
+
+function littleEndian({ model }: QuantizeSource, tensor: PlannedTensor): boolean {
+  return model.shards[tensor.source.shard]?.file.littleEndian ?? true;
+}
+
+/** Bytes of headers that go into a fingerprint at a time. */
+const HASH_STEP = 1 << 20;
+
+/** The same for two runs that write the same bytes: what is read, what is planned, and what the output is called. */
+async function fingerprintOf(
+  { source, files, plan, paths }: Prepared,
+  services: QuantizeServices,
+  signal: AbortSignal,
+): Promise<string> {
+  const hash = services.sha256();
+  const { tensors, metadataChanges, metadataRemoved, shards } = plan;
+  const facts = {
+    format: 1,
+    files: files.map(({ size, modified }) => [size, modified]),
+    tensors,
+    metadataChanges,
+    metadataRemoved,
+    shards,
+    paths,
+  };
+  // A 64-bit value has no JSON form of its own.
+  const text = JSON.stringify(facts, (_key, value: unknown) =>
+    typeof value === 'bigint' ? `${String(value)}n` : value,
+  );
+  hash.update(new TextEncoder().encode(text));
+  for (const { source: bytes, file } of source.model.shards) {
+    for (let at = 0; at < file.dataOffset; at += HASH_STEP) {
+      hash.update(await bytes.read(at, Math.min(HASH_STEP, file.dataOffset - at), signal));
+    }
+  }
+  return hash.digest();
+}
+
+export function throwIfCancelled(signal: AbortSignal): void {
+  if (signal.aborted) throw new QuantsmithError('cancelled', 'Cancelled.');
+}

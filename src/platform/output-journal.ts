@@ -1,0 +1,152 @@
+// The journal beside an output under construction: JSON lines. It says who is writing (so that two runs do not write the
+// same output), what the bytes depend on, and which tensors are complete (so that a run with `resume` goes on there).
+//
+//   {"quantsmith":1,"fingerprint":"…","owner":{"pid":123,"host":"…","started":"…"},"partials":[".out.gguf.quantsmith-partial"]}
+//   {"tensor":0,"sha256":"…"}
+//
+// The last line of a killed run may be torn; what cannot be read does not count.
+import { readFileSync, type Stats } from 'node:fs';
+import { open, readFile, stat, type FileHandle } from 'node:fs/promises';
+import { hostname } from 'node:os';
+
+/** A journal of 10,000 tensors is 1 MB; more than this is not one of ours. */
+const MAX_JOURNAL_BYTES = 1 << 26;
+/** A journal without a readable first line may be one that is being written right now. */
+const WRITING_MS = 10_000;
+/** Whether a process on another machine still runs cannot be seen; one that writes nothing for so long does not. */
+const FOREIGN_IDLE_MS = 3_600_000;
+
+interface Owner {
+  readonly pid: number;
+  readonly host: string;
+  /** When the process started, as the system counts; tells a process from a later one with the same number. */
+  readonly started: string | undefined;
+}
+
+export interface JournalContents {
+  readonly fingerprint: string;
+  /** File names of the temporary files, in the journal's folder. */
+  readonly partials: readonly string[];
+  readonly finished: ReadonlyMap<number, string>;
+}
+
+/** Journals of runs in this very process. */
+const active = new Set<string>();
+
+/** Linux: clock ticks from boot to the start of the process; other systems do not say it cheaply. */
+function startOf(pid: number | 'self'): string | undefined {
+  try {
+    // The command in parentheses may contain anything, also blanks; field 22 counts from behind it.
+    const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return text.slice(text.lastIndexOf(')') + 2).split(' ')[19];
+  } catch {
+    return undefined;
+  }
+}
+
+function exists(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // EPERM: it exists and belongs to somebody else.
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+}
+
+function isAlive(path: string, owner: Owner, idleMs: number): boolean {
+  if (owner.host !== hostname()) return idleMs < FOREIGN_IDLE_MS;
+  if (owner.pid === process.pid && owner.started === startOf('self')) return active.has(path);
+  return exists(owner.pid) && (owner.started === undefined || owner.started === startOf(owner.pid));
+}
+
+function parse(text: string): { readonly owner: Owner; readonly contents: JournalContents } | undefined {
+  const [first = '', ...rest] = text.split('\n');
+  const head = object(first);
+  const owner = head && object(head['owner']);
+  if (head?.['quantsmith'] !== 1 || typeof head['fingerprint'] !== 'string' || !owner) return undefined;
+  if (typeof owner['pid'] !== 'number' || typeof owner['host'] !== 'string') return undefined;
+  const { started } = owner;
+  const finished = new Map<number, string>();
+  for (const line of rest) {
+    const { tensor, sha256 } = object(line) ?? {};
+    if (typeof tensor === 'number' && typeof sha256 === 'string') finished.set(tensor, sha256);
+  }
+  const names: unknown[] = Array.isArray(head['partials']) ? head['partials'] : [];
+  // What the journal names will be deleted: nothing but temporary files of ours in its own folder may be in it.
+  const partials = names.filter(
+    name => typeof name === 'string' && /^\.[^/\\]*\.quantsmith-partial$/.test(name),
+  ) as string[];
+  return {
+    owner: { pid: owner['pid'], host: owner['host'], started: typeof started === 'string' ? started : undefined },
+    contents: { fingerprint: head['fingerprint'], partials, finished },
+  };
+}
+
+function object(value: unknown): Record<string, unknown> | undefined {
+  if (typeof value !== 'string')
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
+  try {
+    const parsed: unknown = JSON.parse(value);
+    return typeof parsed === 'object' ? object(parsed) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export type JournalState =
+  | { readonly kind: 'none' }
+  /** A run that goes on. */
+  | { readonly kind: 'in-use' }
+  /** What a run that ended left behind; `contents` is undefined if it cannot be read. */
+  | { readonly kind: 'left'; readonly contents: JournalContents | undefined };
+
+export async function readJournal(path: string): Promise<JournalState> {
+  let facts: Stats;
+  let text: string;
+  try {
+    facts = await stat(path);
+    text = facts.isFile() && facts.size <= MAX_JOURNAL_BYTES ? await readFile(path, 'utf8') : '';
+  } catch {
+    return { kind: 'none' };
+  }
+  const idleMs = Date.now() - facts.mtimeMs;
+  const read = parse(text);
+  if (!read) return idleMs < WRITING_MS && text === '' ? { kind: 'in-use' } : { kind: 'left', contents: undefined };
+  return isAlive(path, read.owner, idleMs) ? { kind: 'in-use' } : { kind: 'left', contents: read.contents };
+}
+
+/** A journal of ours; while it is open, other runs see the output in use. */
+export class Journal {
+  private constructor(
+    private readonly path: string,
+    private readonly handle: FileHandle,
+  ) {}
+
+  /** Rejects with EEXIST if there is one. */
+  static async create(path: string, contents: JournalContents): Promise<Journal> {
+    const handle = await open(path, 'wx');
+    active.add(path);
+    const owner: Owner = { pid: process.pid, host: hostname(), started: startOf('self') };
+    const { fingerprint, partials, finished } = contents;
+    const lines: unknown[] = [{ quantsmith: 1, fingerprint, owner, partials }];
+    for (const [tensor, sha256] of finished) lines.push({ tensor, sha256 });
+    try {
+      await handle.writeFile(lines.map(line => `${JSON.stringify(line)}\n`).join(''));
+    } catch (error) {
+      active.delete(path);
+      await handle.close();
+      throw error;
+    }
+    return new Journal(path, handle);
+  }
+
+  async finish(tensor: number, sha256: string): Promise<void> {
+    await this.handle.appendFile(`${JSON.stringify({ tensor, sha256 })}\n`);
+  }
+
+  async close(): Promise<void> {
+    await this.handle.close();
+    active.delete(this.path);
+  }
+}
