@@ -1,0 +1,40 @@
+// The integration suite: runs inside the extension host of a real VS Code (desktop or code-server) and drives the extension
+// as the editor does. Results are printed with the prefix in TEST_PREFIX, because the host's console carries the editor's own
+// lines too, and written to the file in TEST_RESULTS at the very end: only that file proves that the host survived.
+import { writeFileSync } from 'node:fs';
+import { Mocha, reporters } from './mocha.js';
+
+/** One result, as the launcher counts it. */
+interface TestResult {
+  readonly title: string;
+  readonly state: string;
+}
+
+/** The editor is real and the machine may be busy: what takes a second may take twenty. */
+const TIMEOUT_MS = 60_000;
+
+export async function run(): Promise<void> {
+  const prefix = process.env['TEST_PREFIX'] ?? '';
+  // The console of the extension host is read-only; mocha has its own door.
+  reporters.Base.consoleLog = (...args: unknown[]) => {
+    console.log(prefix + args.map(String).join(' ').replaceAll('\n', `\n${prefix}`));
+  };
+  const mocha = new Mocha({ ui: 'tdd', color: false, timeout: TIMEOUT_MS, forbidOnly: true });
+  mocha.suite.emit('pre-require', globalThis, '', mocha);
+  await import('./activation.test.js');
+  await import('./inspector.test.js');
+  await import('./quantize.test.js');
+  await import('./recipes.test.js');
+  await import('./tasks.test.js');
+
+  const results: TestResult[] = [];
+  const failures = await new Promise<number>(resolve => {
+    const runner = mocha.run(resolve);
+    runner.on('test end', test => {
+      results.push({ title: test.fullTitle(), state: test.state ?? 'pending' });
+    });
+  });
+  const file = process.env['TEST_RESULTS'];
+  if (file !== undefined) writeFileSync(file, JSON.stringify(results, undefined, 1));
+  if (failures > 0) throw new Error(`${failures} of ${results.length} tests failed`);
+}

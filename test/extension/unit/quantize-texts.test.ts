@@ -1,0 +1,226 @@
+// Every text of the quantize command, compared word for word.
+import { describe, expect, test } from 'vitest';
+import type { Problem } from '../../../src/core/problem.js';
+import type { JobProgress, QuantizationReport } from '../../../src/core/quantize/quantization-plan.js';
+import { parseArguments, quantizeJob } from '../../../src/extension/quantize/quantize-request.js';
+import {
+  failureText,
+  percentDone,
+  progressText,
+  reportLines,
+  resultText,
+  typeItems,
+} from '../../../src/extension/quantize/quantize-texts.js';
+import { bitsText, bytesText, countText, durationText, sentence } from '../../../src/extension/texts.js';
+import type { TypePreview } from '../../../src/protocol/worker-protocol.js';
+
+test.each([
+  [0, '0 B'],
+  [812, '812 B'],
+  [999, '999 B'],
+  [1000, '1.0 kB'],
+  [6_100_000, '6.1 MB'],
+  [99_940_000, '99.9 MB'],
+  [99_960_000, '100 MB'],
+  [999_499_999, '999 MB'],
+  [999_600_000, '1.0 GB'],
+  [140_000_000_000, '140 GB'],
+  [Number.MAX_SAFE_INTEGER, '9.0 PB'],
+])('%d bytes are %s', (bytes, expected) => {
+  expect(bytesText(bytes)).toBe(expected);
+});
+
+test.each([
+  [0.04, '0.0 s'],
+  [1.34, '1.3 s'],
+  [9.96, '10 s'],
+  [59.4, '59 s'],
+  [59.6, '1 min 0 s'],
+  [125, '2 min 5 s'],
+  [3599.7, '1 h 0 min'],
+  [3790, '1 h 3 min'],
+])('%d seconds are %s', (seconds, expected) => {
+  expect(durationText(seconds)).toBe(expected);
+});
+
+test('counts, bits and sentences', () => {
+  expect([countText(1, 'tensor'), countText(12, 'tensor')]).toEqual(['1 tensor', '12 tensors']);
+  expect(bitsText(4.849)).toBe('4.85');
+  expect([sentence('Done'), sentence('Done. '), sentence('Done?')]).toEqual(['Done.', 'Done.', 'Done?']);
+});
+
+const preview = (fileType: string, byteLength: number, problems: readonly Problem[] = []): TypePreview => ({
+  fileType,
+  summary: `summary of ${fileType}`,
+  bitsPerWeight: byteLength / 1_000_000,
+  byteLength,
+  problems,
+});
+const problem = (severity: Problem['severity'], code: string, message: string, hint?: string): Problem => ({
+  severity,
+  code,
+  message,
+  ...(hint === undefined ? {} : { hint }),
+});
+
+describe('type list', () => {
+  const lines = (previews: readonly TypePreview[], sourceBytes?: number) =>
+    typeItems(previews, sourceBytes).map(item => `${item.label} | ${item.description} | ${item.detail}`);
+
+  test('is sorted by size, marks the recommended type, and says its share of the source', () => {
+    expect(lines([preview('Q8_0', 8_500_000), preview('Q4_K_M', 4_850_000)], 16_000_000)).toEqual([
+      'Q4_K_M | 4.85 bits per weight · 4.8 MB · 30 % of the source $(star-full) recommended | summary of Q4_K_M.',
+      'Q8_0 | 8.50 bits per weight · 8.5 MB · 53 % of the source | summary of Q8_0.',
+    ]);
+  });
+
+  test('shows warnings, counts the repeated ones, keeps information out', () => {
+    const fallback = (tensor: string) =>
+      problem('warning', 'plan/shape-fallback', `${tensor} becomes Q5_0: its rows are no multiple of 256`);
+    expect(
+      lines([
+        preview('Q4_K_M', 4_850_000, [
+          fallback('a'),
+          fallback('b'),
+          fallback('c'),
+          problem('warning', 'plan/other', 'Something else.'),
+          problem('info', 'plan/note', 'A note'),
+        ]),
+      ])[0],
+    ).toBe(
+      'Q4_K_M | 4.85 bits per weight · 4.8 MB $(star-full) recommended | summary of Q4_K_M. a becomes Q5_0: its rows are no multiple of 256. (and 2 more like it) Something else.',
+    );
+  });
+
+  test('puts what is not possible last, with the reason, and recommends another type', () => {
+    const impossible = problem('error', 'plan/requantize', 'The source is quantized already', 'Use the F16 file.');
+    const items = typeItems([preview('Q4_K_M', 1, [impossible]), preview('Q8_0', 9)], undefined);
+    expect(items.map(item => `${item.fileType} ${item.recommended}`)).toEqual(['Q8_0 true', 'Q4_K_M false']);
+    expect(items[1]!.blocked).toEqual(impossible);
+    expect(items[1]!.detail).toBe('summary of Q4_K_M. Not possible: The source is quantized already.');
+  });
+
+  test('of nothing is nothing', () => {
+    expect(typeItems([], 10)).toEqual([]);
+  });
+});
+
+describe('progress', () => {
+  const progress = (values: Partial<JobProgress>): JobProgress => ({
+    phase: 'quantize',
+    done: 0,
+    total: 100,
+    bytesPerSecond: 0,
+    ...values,
+  });
+  test('names percent, speed, remaining time and tensor', () => {
+    expect(progressText(progress({ phase: 'plan' }))).toBe('reading the model and planning');
+    expect(progressText(progress({ subject: 'output.weight' }))).toBe('0 % · output.weight');
+    expect(
+      progressText(progress({ done: 42, bytesPerSecond: 310e6, etaSeconds: 12.2, subject: 'blk.3.ffn_down.weight' })),
+    ).toBe('42 % · 310 MB/s · 12 s left · blk.3.ffn_down.weight');
+    expect(progressText(progress({ phase: 'write', done: 100 }))).toBe('100 % · finishing the file');
+  });
+  test('percent is whole and bounded', () => {
+    expect(percentDone({ done: 1, total: 3 })).toBe(33);
+    expect(percentDone({ done: 999, total: 1000 })).toBe(99);
+    expect(percentDone({ done: 5, total: 4 })).toBe(100);
+    expect(percentDone({ done: 0, total: 0 })).toBe(100);
+  });
+});
+
+const report: QuantizationReport = {
+  output: '/m/tiny-Q4_K_M.gguf',
+  files: [{ path: '/m/tiny-Q4_K_M.gguf', byteLength: 6_100_000 }],
+  tensors: [
+    { name: 'a', fromType: 'F16', toType: 'Q4_K', rule: '', byteLength: 4_000_000, sha256: '' },
+    { name: 'b', fromType: 'F16', toType: 'F32', rule: '', byteLength: 512, sha256: '' },
+    { name: 'c', fromType: 'F16', toType: 'Q4_K', rule: '', byteLength: 2_000_000, sha256: '' },
+  ],
+  bitsPerWeight: 4.9,
+  byteLength: 6_100_000,
+  seconds: 1.3,
+  threads: 2,
+  backend: 'native',
+  kernels: 'avx512',
+  problems: [],
+  dryRun: false,
+};
+
+describe('result', () => {
+  test('in one line', () => {
+    expect(resultText(report)).toBe('tiny-Q4_K_M.gguf: 4.90 bits per weight, 6.1 MB, 1.3 s (native avx512).');
+  });
+  test('counts files and warnings', () => {
+    const split = { ...report, files: [...report.files, ...report.files] };
+    const problems = [problem('warning', 'a/b', 'x', 'Do y.'), problem('info', 'c/d', 'z')];
+    expect(resultText({ ...split, problems })).toBe(
+      'tiny-Q4_K_M.gguf: 4.90 bits per weight, 6.1 MB in 2 files, 1.3 s (native avx512). 1 warning in the log.',
+    );
+    expect(reportLines({ ...report, problems })).toEqual([
+      'tiny-Q4_K_M.gguf: 4.90 bits per weight, 6.1 MB, 1.3 s (native avx512). 1 warning in the log.',
+      '  Q4_K        2 tensors    6.0 MB',
+      '  F32          1 tensor     512 B',
+      '  warning: x [a/b] Do y.',
+      '  info: z [c/d]',
+    ]);
+  });
+});
+
+describe('failure', () => {
+  test.each([
+    [
+      { code: 'output/exists', message: 'The file exists', hint: 'Choose another name' },
+      'Could not quantize tiny.gguf: The file exists. Choose another name. (output/exists)',
+      false,
+    ],
+    [
+      { code: 'worker/gone', message: 'The worker process was killed (SIGKILL).' },
+      'Could not quantize tiny.gguf: The worker process was killed (SIGKILL). Nothing was left under the output name. (worker/gone)',
+      true,
+    ],
+    [
+      { code: 'io/disk-full', message: 'The disk is full.' },
+      'Could not quantize tiny.gguf: The disk is full. (io/disk-full)',
+      true,
+    ],
+  ])('%o', (error, message, canRetry) => {
+    expect(failureText(error, '/m/tiny.gguf')).toEqual({ message, canRetry });
+  });
+});
+
+describe('arguments', () => {
+  test('of the explorer and the editor title are not ours', () => {
+    expect(parseArguments(undefined)).toBeUndefined();
+    expect(parseArguments([{ scheme: 'file' }])).toBeUndefined();
+    expect(parseArguments({ groupId: 0, editorIndex: 1 })).toBeUndefined();
+    expect(parseArguments('Q4_K_M')).toBeUndefined();
+  });
+  test('of a keybinding are checked', () => {
+    expect(parseArguments({ fileType: 'Q8_0' })).toEqual({ fileType: 'Q8_0', overwrite: false });
+    expect(parseArguments({ fileType: 'Q8_0', output: 'x', imatrix: 'y', overwrite: true })).toEqual({
+      fileType: 'Q8_0',
+      output: 'x',
+      imatrix: 'y',
+      overwrite: true,
+    });
+    for (const wrong of [{ fileType: 4 }, { fileType: 'Q8_0', output: 1 }, { fileType: 'Q8_0', overwrite: 'yes' }]) {
+      expect(() => parseArguments(wrong)).toThrow(/Expected \{"fileType"/);
+    }
+  });
+  test('become a job without rules', () => {
+    const request = { source: '/m/a.gguf', output: '/m/b.gguf', fileType: 'Q8_0', imatrix: '/m/i', overwrite: true };
+    expect(quantizeJob(request, { threads: 3, backend: 'wasm' })).toEqual({
+      source: '/m/a.gguf',
+      output: '/m/b.gguf',
+      imatrix: '/m/i',
+      options: { fileType: 'Q8_0', rules: [], pure: false, allowRequantize: false, onFallback: 'promote' },
+      threads: 3,
+      backend: 'wasm',
+      overwrite: true,
+      dryRun: false,
+      resume: false,
+      keepSplit: false,
+    });
+  });
+});

@@ -1,0 +1,55 @@
+// The status bar item in every state of the worker.
+import { expect, test } from 'vitest';
+import type { WorkerState } from '../../../src/extension/services/worker.js';
+import { statusText } from '../../../src/extension/status/status-texts.js';
+
+const running: WorkerState = {
+  kind: 'running',
+  status: { state: 'idle', backend: 'native', isa: 'avx512', notes: ['Chosen because it loads.'] },
+};
+const show = (state: WorkerState, job?: { title: string; percent: number | undefined }) => {
+  const { text, tooltip, isWarning } = statusText(state, job);
+  return [text, ...tooltip, ...(isWarning ? ['(warning)'] : [])];
+};
+
+test('not started', () => {
+  expect(show({ kind: 'not-started' })).toEqual([
+    '$(circuit-board) Quantsmith',
+    'Ready. The worker starts when it is needed.',
+  ]);
+});
+
+test('running says which kernels and why', () => {
+  expect(show(running)).toEqual([
+    '$(circuit-board) Quantsmith',
+    'Ready.',
+    'Kernels: native, avx512.',
+    'Chosen because it loads.',
+  ]);
+});
+
+test('a job shows its percent', () => {
+  expect(show(running, { title: 'Quantizing a.gguf to Q8_0', percent: 42 }).slice(0, 2)).toEqual([
+    '$(sync~spin) Quantsmith 42 %',
+    'Quantizing a.gguf to Q8_0: 42 %',
+  ]);
+  expect(show({ kind: 'starting' }, { title: 'Quantizing', percent: undefined })[0]).toBe('$(sync~spin) Quantsmith');
+});
+
+test('stopped says why and what to do', () => {
+  const reason = { code: 'worker/gone', message: 'The worker was killed (SIGKILL).', hint: 'Try again.' };
+  expect(show({ kind: 'stopped', reason })).toEqual([
+    '$(warning) Quantsmith',
+    'The worker stopped:',
+    'The worker was killed (SIGKILL).',
+    'Try again.',
+    'It starts again when it is needed. Click to see the log or to restart it now.',
+    '(warning)',
+  ]);
+});
+
+test('screen readers get words, not icons', () => {
+  for (const state of [running, { kind: 'starting' }, { kind: 'not-started' }] as const) {
+    expect(statusText(state, undefined).label).toMatch(/^Quantsmith: [^$]+$/);
+  }
+});
