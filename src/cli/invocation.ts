@@ -1,0 +1,64 @@
+// What the user asked for, after the arguments were understood and before anything was touched: plain data, one shape per
+// command.
+import type { TensorRule } from '../core/quantize/quantization-plan.js';
+import type { BackendChoice } from '../protocol/worker-protocol.js';
+
+export interface InspectInvocation {
+  readonly command: 'inspect';
+  readonly file: string;
+  readonly tensors: boolean;
+  /** Print only this key, whole. */
+  readonly metadata?: string;
+  /** Arrays with more elements are summarized in `--json`. */
+  readonly arrayLimit: number;
+  readonly json: boolean;
+}
+
+/** Where and how the work is done; shared by every computing command. */
+export interface ComputeOptions {
+  /** 0 = one per physical core. */
+  readonly threads: number;
+  readonly backend: BackendChoice;
+  readonly overwrite: boolean;
+  readonly resume: boolean;
+  readonly dryRun: boolean;
+  readonly quiet: boolean;
+  readonly json: boolean;
+}
+
+export interface QuantizeInvocation extends ComputeOptions {
+  readonly command: 'quantize';
+  readonly source: string;
+  readonly output: string;
+  readonly type: string;
+  readonly rules: readonly TensorRule[];
+  readonly outputTensorType?: string;
+  readonly tokenEmbeddingType?: string;
+  readonly imatrix?: string;
+  readonly includeWeights: readonly string[];
+  readonly excludeWeights: readonly string[];
+  readonly pure: boolean;
+  readonly allowRequantize: boolean;
+  readonly onFallback: string;
+  readonly keepSplit: boolean;
+  readonly maxShardBytes?: number;
+}
+
+export interface RunInvocation extends ComputeOptions {
+  readonly command: 'run';
+  readonly recipe: string;
+  readonly only?: string;
+}
+
+export interface CheckInvocation {
+  readonly command: 'check';
+  readonly recipe: string;
+  readonly json: boolean;
+}
+
+export interface DoctorInvocation {
+  readonly command: 'doctor';
+  readonly json: boolean;
+}
+
+export type Invocation = InspectInvocation | QuantizeInvocation | RunInvocation | CheckInvocation | DoctorInvocation;

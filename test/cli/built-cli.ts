@@ -1,0 +1,46 @@
+// The built command line as a process: what users, scripts and CI run.
+import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { repository } from './captured-io.js';
+
+export const cliFile = path.join(repository, 'dist', 'cli.js');
+/** Without a build these suites are skipped, and say so; `npm test` builds first. */
+export const isBuilt = existsSync(cliFile) && existsSync(path.join(repository, 'dist', 'kernels', 'kernels.wasm'));
+
+export interface Finished {
+  readonly exit: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly seconds: number;
+}
+
+export interface SpawnOptions {
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Called as soon as the process runs. */
+  readonly started?: (child: ChildProcess) => void;
+}
+
+/** Runs `node dist/cli.js …` to its end. */
+export function quantsmith(
+  argv: readonly string[],
+  { cwd = repository, env = {}, started }: SpawnOptions = {},
+): Promise<Finished> {
+  const begin = performance.now();
+  const child = spawn(process.execPath, [cliFile, ...argv], { cwd, env: { ...process.env, ...env } });
+  const text = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].setEncoding('utf8');
+    child[name].on('data', (part: string) => (text[name] += part));
+  }
+  started?.(child);
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', exit => resolve({ exit, ...text, seconds: (performance.now() - begin) / 1000 }));
+  });
+}
+
+export interface ErrorDocument {
+  readonly error: { readonly code: string; readonly message: string; readonly hint?: string };
+}
