@@ -32,13 +32,21 @@ export interface ModelDescription {
   readonly parameterCount: number;
   readonly byteLength: number;
   readonly bitsPerWeight: number;
-  readonly typeCounts: readonly { readonly type: string; readonly tensors: number; readonly byteLength: number; readonly elementCount: number }[];
+  readonly typeCounts: readonly {
+    readonly type: string;
+    readonly tensors: number;
+    readonly byteLength: number;
+    readonly elementCount: number;
+  }[];
   readonly metadata: readonly MetadataRow[];
   readonly tensors: readonly TensorRow[];
   readonly problems: readonly Problem[];
 }
 
-export interface TensorRow extends Pick<GgufTensorInfo, 'name' | 'ne' | 'elementCount' | 'offset' | 'fileOffset' | 'shard'> {
+export interface TensorRow extends Pick<
+  GgufTensorInfo,
+  'name' | 'ne' | 'elementCount' | 'offset' | 'fileOffset' | 'shard'
+> {
   readonly type: string;
   readonly byteLength: number | undefined;
 }
@@ -72,8 +80,10 @@ export interface QuantizeJob {
 }
 
 export interface WorkerStatus {
+  /** Busy while a job runs; describing a model is none. */
   readonly state: 'idle' | 'busy';
-  readonly backend: 'native' | 'wasm';
+  /** `none`: no kernels load, see `notes`; models can be inspected and nothing else. */
+  readonly backend: 'native' | 'wasm' | 'none';
   readonly isa: string;
   /** Why this backend: the loader's notes. */
   readonly notes: readonly string[];
@@ -90,7 +100,11 @@ export interface WorkerRequests {
   };
   /** The whole text of a string value, at most 16 MiB of it. */
   'model/string': { params: { path: string; key: string }; result: { value: string }; progress: never };
-  'quantize/preview': { params: { path: string; imatrix?: string }; result: { types: readonly TypePreview[] }; progress: never };
+  'quantize/preview': {
+    params: { path: string; imatrix?: string };
+    result: { types: readonly TypePreview[] };
+    progress: never;
+  };
   'quantize/run': { params: QuantizeJob; result: QuantizationReport; progress: JobProgress };
 }
 
