@@ -331,6 +331,7 @@ qs_status qs_convert_rows(int32_t source_type, const void* source, size_t source
   QS_RETURN_IF_BAD(check_buffer(source, source_bytes, from_bytes, from->alignment));
   QS_RETURN_IF_BAD(check_buffer(target, target_bytes, to_bytes, to->alignment));
   QS_RETURN_IF_BAD(check_importance(importance, importance_bytes, columns));
+  if (rows == 0) return QS_OK;
   if (from == to) {
     __builtin_memcpy(target, source, to_bytes);
     return QS_OK;
@@ -341,7 +342,7 @@ qs_status qs_convert_rows(int32_t source_type, const void* source, size_t source
   const DequantizeRow decode = find_line(kDequantize, *from).kernels[isa_index].function;
   const QuantizeRow encode = find_line(kQuantize, *to).kernels[isa_index].function;
   const size_t rows_at_once = scratch_bytes / sizeof(float) / columns;
-  const size_t from_row = from_bytes / (rows ? rows : 1), to_row = to_bytes / (rows ? rows : 1);
+  const size_t from_row = from_bytes / rows, to_row = to_bytes / rows;
   for (size_t r = 0; r < rows; r += rows_at_once) {
     const size_t count = rows - r < rows_at_once ? rows - r : rows_at_once;
     const size_t weights = count * columns;

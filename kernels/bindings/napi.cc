@@ -140,9 +140,9 @@ napi_value convert_rows(napi_env env, napi_callback_info info) {
       !read_int(env, a[7], "isa", &isa)) {
     return nullptr;
   }
-  // No source can hold more columns than bytes * 8; more is a wrong call that must not reach malloc.
-  if (columns > source.bytes * 8) return fail_status(env, rows == 0 ? QS_OK : QS_BAD_LENGTH);
-  const size_t row_bytes = columns * sizeof(float);
+  // No format spends less than a bit per weight: more columns than that is a wrong call that must not reach malloc.
+  if (rows != 0 && columns > source.bytes * 8) return fail_status(env, QS_BAD_LENGTH);
+  const size_t row_bytes = rows != 0 ? columns * sizeof(float) : 0;
   const size_t scratch_bytes = row_bytes > kScratchBytes ? row_bytes : kScratchBytes;
   float* scratch = static_cast<float*>(malloc(scratch_bytes));
   if (!scratch) return fail_status(env, QS_OUT_OF_MEMORY);
