@@ -10,7 +10,6 @@ import { quantize } from './quantize/quantize.js';
 import { recipes } from './recipes/recipes.js';
 import { JobSlot } from './services/job-slot.js';
 import { WorkerService, type WorkerState } from './services/worker.js';
-import { startWorkerProcess } from './services/worker-process.js';
 import { workerStatusItem } from './status/worker-status-item.js';
 import { statusText } from './status/status-texts.js';
 import { recipeTasks } from './tasks/recipe-tasks.js';
@@ -38,7 +37,7 @@ export function activate(context: vscode.ExtensionContext): QuantsmithApi {
   // Built files lie beside this bundle.
   const dist = import.meta.dirname;
   const log = owned.add(vscode.window.createOutputChannel('Quantsmith', { log: true }));
-  const worker = owned.add(new WorkerService(listeners => startWorkerProcess(dist, listeners), log));
+  const worker = owned.add(new WorkerService(dist, log));
   const services: Services = {
     log,
     worker,

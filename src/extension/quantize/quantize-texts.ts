@@ -129,9 +129,8 @@ export interface FailureText {
 /** One message with what happened, what to do, and the code to search for. */
 export function failureText(error: ErrorData, source: string): FailureText {
   const hint = error.hint === undefined ? '' : ` ${sentence(error.hint)}`;
-  const gone = error.code.startsWith('worker/');
   return {
-    message: `Could not quantize ${path.basename(source)}: ${sentence(error.message)}${hint}${gone ? ' Nothing was left under the output name.' : ''} (${error.code})`,
-    canRetry: gone || error.code.startsWith('io/'),
+    message: `Could not quantize ${path.basename(source)}: ${sentence(error.message)}${hint} (${error.code})`,
+    canRetry: error.code.startsWith('worker/') || error.code.startsWith('io/'),
   };
 }

@@ -28,7 +28,7 @@ export function statusText(
     };
   }
   switch (state.kind) {
-    case 'not-started':
+    case 'stopped':
       return ready(['Ready. The worker starts when it is needed.']);
     case 'starting':
       return {
@@ -37,9 +37,11 @@ export function statusText(
         label: 'Quantsmith: the worker is starting',
         isWarning: false,
       };
-    case 'running':
-      return ready([state.status.state === 'busy' ? 'Working.' : 'Ready.', ...backendLines(state)]);
-    case 'stopped':
+    case 'idle':
+      return ready(['Ready.', ...backendLines(state)]);
+    case 'busy':
+      return ready(['Reading.', ...backendLines(state)]);
+    case 'crashed':
       return {
         text: '$(warning) Quantsmith',
         tooltip: [
@@ -59,7 +61,7 @@ function ready(tooltip: readonly string[]): StatusText {
 }
 
 function backendLines(state: WorkerState): string[] {
-  if (state.kind !== 'running') return [];
+  if (state.kind !== 'idle' && state.kind !== 'busy') return [];
   const { backend, isa, notes } = state.status;
   const kernels = backend === 'native' ? 'native' : 'WebAssembly';
   return [`Kernels: ${kernels}${isa === '' ? '' : `, ${isa}`}.`, ...notes];

@@ -2,6 +2,7 @@
 // as the editor does. Results are printed with the prefix in TEST_PREFIX, because the host's console carries the editor's own
 // lines too, and written to the file in TEST_RESULTS at the very end: only that file proves that the host survived.
 import { writeFileSync } from 'node:fs';
+import { format } from 'node:util';
 import { Mocha, reporters } from './mocha.js';
 
 /** One result, as the launcher counts it. */
@@ -17,7 +18,7 @@ export async function run(): Promise<void> {
   const prefix = process.env['TEST_PREFIX'] ?? '';
   // The console of the extension host is read-only; mocha has its own door.
   reporters.Base.consoleLog = (...args: unknown[]) => {
-    console.log(prefix + args.map(String).join(' ').replaceAll('\n', `\n${prefix}`));
+    console.log(prefix + format(...args).replaceAll('\n', `\n${prefix}`));
   };
   const mocha = new Mocha({ ui: 'tdd', color: false, timeout: TIMEOUT_MS, forbidOnly: true });
   mocha.suite.emit('pre-require', globalThis, '', mocha);

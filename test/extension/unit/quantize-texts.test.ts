@@ -176,7 +176,7 @@ describe('failure', () => {
     ],
     [
       { code: 'worker/gone', message: 'The worker process was killed (SIGKILL).' },
-      'Could not quantize tiny.gguf: The worker process was killed (SIGKILL). Nothing was left under the output name. (worker/gone)',
+      'Could not quantize tiny.gguf: The worker process was killed (SIGKILL). (worker/gone)',
       true,
     ],
     [

@@ -3,8 +3,8 @@ import { expect, test } from 'vitest';
 import type { WorkerState } from '../../../src/extension/services/worker.js';
 import { statusText } from '../../../src/extension/status/status-texts.js';
 
-const running: WorkerState = {
-  kind: 'running',
+const idle: WorkerState = {
+  kind: 'idle',
   status: { state: 'idle', backend: 'native', isa: 'avx512', notes: ['Chosen because it loads.'] },
 };
 const show = (state: WorkerState, job?: { title: string; percent: number | undefined }) => {
@@ -13,14 +13,14 @@ const show = (state: WorkerState, job?: { title: string; percent: number | undef
 };
 
 test('not started', () => {
-  expect(show({ kind: 'not-started' })).toEqual([
+  expect(show({ kind: 'stopped' })).toEqual([
     '$(circuit-board) Quantsmith',
     'Ready. The worker starts when it is needed.',
   ]);
 });
 
 test('running says which kernels and why', () => {
-  expect(show(running)).toEqual([
+  expect(show(idle)).toEqual([
     '$(circuit-board) Quantsmith',
     'Ready.',
     'Kernels: native, avx512.',
@@ -29,7 +29,7 @@ test('running says which kernels and why', () => {
 });
 
 test('a job shows its percent', () => {
-  expect(show(running, { title: 'Quantizing a.gguf to Q8_0', percent: 42 }).slice(0, 2)).toEqual([
+  expect(show(idle, { title: 'Quantizing a.gguf to Q8_0', percent: 42 }).slice(0, 2)).toEqual([
     '$(sync~spin) Quantsmith 42 %',
     'Quantizing a.gguf to Q8_0: 42 %',
   ]);
@@ -38,7 +38,7 @@ test('a job shows its percent', () => {
 
 test('stopped says why and what to do', () => {
   const reason = { code: 'worker/gone', message: 'The worker was killed (SIGKILL).', hint: 'Try again.' };
-  expect(show({ kind: 'stopped', reason })).toEqual([
+  expect(show({ kind: 'crashed', reason })).toEqual([
     '$(warning) Quantsmith',
     'The worker stopped:',
     'The worker was killed (SIGKILL).',
@@ -49,7 +49,7 @@ test('stopped says why and what to do', () => {
 });
 
 test('screen readers get words, not icons', () => {
-  for (const state of [running, { kind: 'starting' }, { kind: 'not-started' }] as const) {
+  for (const state of [idle, { kind: 'starting' }, { kind: 'stopped' }] as const) {
     expect(statusText(state, undefined).label).toMatch(/^Quantsmith: [^$]+$/);
   }
 });
