@@ -58,7 +58,9 @@ class Ends {
       },
       stubborn: async (_params, { signal }) => {
         await new Promise<void>(resolve => {
-          signal.addEventListener('abort', resolve);
+          signal.addEventListener('abort', () => {
+            resolve();
+          });
         });
         return 'finished all the same';
       },
