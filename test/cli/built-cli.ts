@@ -44,3 +44,21 @@ export function quantsmith(
 export interface ErrorDocument {
   readonly error: { readonly code: string; readonly message: string; readonly hint?: string };
 }
+
+/** llama-quantize's options in ours; undefined for an option that has no counterpart here. */
+export function ourOptions(args: readonly string[]): readonly string[] | undefined {
+  const options: string[] = [];
+  for (let i = 0; i < args.length; i++) {
+    const option = args[i] ?? '';
+    if (option === '--pure' || option === '--allow-requantize') options.push(option);
+    // The models of these cases have no output.weight: there is nothing to leave.
+    else if (option === '--leave-output-tensor') continue;
+    else if (option === '--imatrix' || option === '--token-embedding-type' || option === '--output-tensor-type')
+      options.push(option, args[++i] ?? '');
+    else if (option === '--tensor-type') {
+      const [pattern = '', type = ''] = (args[++i] ?? '').split('=');
+      options.push('--tensor', `/${pattern}/=${type}`);
+    } else return undefined;
+  }
+  return options;
+}
