@@ -1,0 +1,64 @@
+// How the bytes of a model are spread over tensor types: parts of a bar, largest first, with the colour each gets.
+import { ggmlTypeByName, bitsPerWeight } from '../../src/core/ggml/ggml-type.js';
+import type { ModelDescription } from '../../src/protocol/worker-protocol.js';
+import { formatBytes, formatInteger, formatShare, plural } from './format.js';
+
+export interface TypePart {
+  readonly type: string;
+  readonly tensors: number;
+  readonly byteLength: number;
+  readonly bytes: string;
+  readonly share: string;
+  readonly bitsPerWeight: string;
+  /** Colour class `series-N`; colours repeat after SERIES, the legend always names the type too. */
+  readonly series: number;
+  /** Position and width in the bar, 0..1000. */
+  readonly x: number;
+  readonly width: number;
+}
+
+/** Colours of the chart: the seven chart colours that every VS Code theme defines, less grey, which is for the rest. */
+export const SERIES = 6;
+const BAR = 1000;
+/** What is there must be seen: 0.4 % of the bar, about 2 px. */
+const MIN_WIDTH = 4;
+
+export function typeBreakdown(model: ModelDescription): TypePart[] {
+  const types = [...model.typeCounts].sort((a, b) => b.byteLength - a.byteLength);
+  const total = types.reduce((sum, type) => sum + type.byteLength, 0);
+  const wanted = types.map(({ byteLength }) => (byteLength > 0 ? Math.max(MIN_WIDTH, (byteLength / total) * BAR) : 0));
+  const scale = BAR / Math.max(1, wanted.reduce((sum, width) => sum + width, 0));
+  let x = 0;
+  return types.map((count, index) => {
+    const width = (wanted[index] ?? 0) * scale;
+    const known = ggmlTypeByName(count.type);
+    const bits = known ? bitsPerWeight(known) : (count.byteLength * 8) / count.elementCount;
+    const part: TypePart = {
+      type: count.type,
+      tensors: count.tensors,
+      byteLength: count.byteLength,
+      bytes: known || count.byteLength > 0 ? formatBytes(count.byteLength) : 'unknown',
+      share: formatShare(count.byteLength, total),
+      bitsPerWeight: bits > 0 && Number.isFinite(bits) ? bits.toFixed(2) : '',
+      series: index % SERIES,
+      x,
+      width,
+    };
+    x += width;
+    return part;
+  });
+}
+
+/** The chart in words, for those who do not see it. */
+export function describeBreakdown(parts: readonly TypePart[]): string {
+  if (parts.length === 0) return 'No tensors';
+  const list = parts.map(part => `${part.type} ${part.share || part.bytes} in ${plural(part.tensors, 'tensor')}`);
+  return `Bytes by tensor type: ${list.join(', ')}`;
+}
+
+export function totalOf(parts: readonly TypePart[]): { tensors: string; bytes: string } {
+  return {
+    tensors: formatInteger(parts.reduce((sum, part) => sum + part.tensors, 0)),
+    bytes: formatBytes(parts.reduce((sum, part) => sum + part.byteLength, 0)),
+  };
+}
