@@ -74,16 +74,9 @@ test('the types column is what the mixture can choose', () => {
       for (const gqa of [1, 8])
         for (const tied of [false, true])
           for (const hasImatrix of [false, true])
-            for (const blockCount of [16, 80])
-              models.push({
-                architecture,
-                expertCount,
-                gqa,
-                tied,
-                hasImatrix,
-                blockCount,
-                attentionVCount: blockCount,
-              });
+            models.push({ architecture, expertCount, gqa, tied, hasImatrix, blockCount: 16, attentionVCount: 16 });
+  // The 70B rule.
+  models.push({ ...models[0]!, expertCount: 0, gqa: 8, blockCount: 80, attentionVCount: 80 });
   for (const type of FILE_TYPES) {
     if (!type.offered || ggmlType(type.defaultType).blockSize === 1) {
       expect(type.types).toEqual([type.defaultType]);

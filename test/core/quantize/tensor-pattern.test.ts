@@ -98,7 +98,8 @@ test('no accepted pattern hangs on a long name', () => {
     expect(compiled.ok && compiled.matches(names[kind]), pattern).toBe(false);
     expect(compiled.ok, pattern).toBe(true);
   }
-  expect(performance.now() - started).toBeLessThan(2000);
+  // A tenth of a second on an idle machine; without the limits it would not end today.
+  expect(performance.now() - started).toBeLessThan(20_000);
   const any = compilePattern('glob', '*');
   expect(any.ok && any.matches('a'.repeat(MAX_MATCHED_NAME + 1))).toBe(false);
 });
