@@ -20,7 +20,14 @@ export async function run(): Promise<void> {
   reporters.Base.consoleLog = (...args: unknown[]) => {
     console.log(prefix + format(...args).replaceAll('\n', `\n${prefix}`));
   };
-  const mocha = new Mocha({ ui: 'tdd', color: false, timeout: TIMEOUT_MS, forbidOnly: true });
+  const only = process.env['TEST_GREP'];
+  const mocha = new Mocha({
+    ui: 'tdd',
+    color: false,
+    timeout: TIMEOUT_MS,
+    forbidOnly: true,
+    ...(only ? { grep: only } : {}),
+  });
   mocha.suite.emit('pre-require', globalThis, '', mocha);
   await import('./activation.test.js');
   await import('./inspector.test.js');

@@ -6,7 +6,7 @@ import { suite, suiteTeardown, teardown, test } from './mocha.js';
 
 const BROKEN = `recipe: 1
 source: tinycoder-f16.gguf
-output: out/broken.gguf
+output: broken.gguf
 type: Q4_K_X
 `;
 

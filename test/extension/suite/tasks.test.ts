@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import * as vscode from 'vscode';
 import { closeEditors, until, workspaceFile } from './editor.js';
 import { suite, suiteTeardown, teardown, test } from './mocha.js';
@@ -40,6 +40,7 @@ suite('tasks', () => {
     assert.equal(task.group, vscode.TaskGroup.Build);
     assert.deepEqual(task.problemMatchers, ['$quantsmith']);
     rmSync(workspaceFile('out'), { recursive: true, force: true });
+    mkdirSync(workspaceFile('out'));
     assert.equal(await exitCode(task), 0);
     assert.ok(statSync(workspaceFile(OUTPUT)).size > 1000);
   });
@@ -61,7 +62,7 @@ suite('tasks', () => {
 
   test('mistakes in a recipe become problems at their place', async () => {
     const name = 'wrong.quant.yaml';
-    writeFileSync(workspaceFile(name), 'recipe: 1\nsource: tinycoder-f16.gguf\noutput: out/wrong.gguf\ntype: Q4_K_X\n');
+    writeFileSync(workspaceFile(name), 'recipe: 1\nsource: tinycoder-f16.gguf\noutput: wrong.gguf\ntype: Q4_K_X\n');
     await eventually('the task', async () => (await recipeTask(name)) !== undefined);
     const task = await recipeTask(name);
     assert.ok(task);
