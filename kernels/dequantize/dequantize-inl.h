@@ -21,12 +21,6 @@ inline void decode_row_f16(const block_f16* blocks, float* target, size_t column
   dequantize_row_f16_ref(blocks + i, target + i, columns - i);
 }
 
-inline void decode_row_bf16(const block_bf16* blocks, float* target, size_t columns) {
-  size_t i = 0;
-  for (; i + kLanes <= columns; i += kLanes) Simd::store_i(target + i, Simd::shl<16>(Simd::load_u16(&blocks[i].value)));
-  dequantize_row_bf16_ref(blocks + i, target + i, columns - i);
-}
-
 inline void decode_row_q8_0(const block_q8_0* blocks, float* target, size_t columns) {
   for (size_t b = 0; b < columns / 32; ++b, target += 32) {
     const F d = Simd::set(half_to_float(blocks[b].d));

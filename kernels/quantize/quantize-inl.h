@@ -146,28 +146,32 @@ void encode_symmetric_weighted(const float* source, const float* importance, flo
   }
 }
 
+// Two groups of blocks: AVX2 and AVX-512 gain 10-20 % over one, as for the K-quants (quantize-k-inl.h).
 template <int top, class Block>
 void encode_affine_weighted(const float* source, const float* importance, float mean_square, Block* blocks,
                             void (*pack)(Block*, const uint8_t*)) {
-  Lanes<32, 1> x, weights;
+  Lanes<32, kUnroll> x, weights;
   x.load(source);
-  const F mean[1] = {Simd::set(mean_square)};
-  importance_weights<1>(x, importance, mean, &weights);
-  ScaleMin<1> found;
-  search_scale_min_lanes<32, 1>(x, weights, top, kStepsImportance, &found);
-  I codes[32];
-  for (size_t i = 0; i < 32; ++i) {
-    codes[i] = Simd::truncate(scale_min_code(x.v[0][i], found.inverse[0], found.base[0], top));
-  }
-  uint8_t bytes[kLanes * 32];
-  uint16_t halves[kLanes], minimums[kLanes];
-  store_codes<32>(codes, bytes);
-  store_halves(found.scale[0], halves);
-  store_halves(found.min[0], minimums);
-  for (size_t lane = 0; lane < kLanes; ++lane) {
-    blocks[lane].d = halves[lane];
-    blocks[lane].m = minimums[lane];
-    pack(blocks + lane, bytes + 32 * lane);
+  F mean[kUnroll];
+  for (size_t u = 0; u < kUnroll; ++u) mean[u] = Simd::set(mean_square);
+  importance_weights<kUnroll>(x, importance, mean, &weights);
+  ScaleMin<kUnroll> found;
+  search_scale_min_lanes<32, kUnroll>(x, weights, top, kStepsImportance, &found);
+  for (size_t u = 0; u < kUnroll; ++u, blocks += kLanes) {
+    I codes[32];
+    for (size_t i = 0; i < 32; ++i) {
+      codes[i] = Simd::truncate(scale_min_code(x.v[u][i], found.inverse[u], found.base[u], top));
+    }
+    uint8_t bytes[kLanes * 32];
+    uint16_t halves[kLanes], minimums[kLanes];
+    store_codes<32>(codes, bytes);
+    store_halves(found.scale[u], halves);
+    store_halves(found.min[u], minimums);
+    for (size_t lane = 0; lane < kLanes; ++lane) {
+      blocks[lane].d = halves[lane];
+      blocks[lane].m = minimums[lane];
+      pack(blocks + lane, bytes + 32 * lane);
+    }
   }
 }
 
@@ -186,13 +190,16 @@ void encode_row_symmetric(const float* source, Block* blocks, size_t columns, co
 template <int top, class Block>
 void encode_row_affine(const float* source, Block* blocks, size_t columns, const float* importance,
                        void (*pack)(Block*, const uint8_t*)) {
-  const float mean_square = importance ? row_mean_square(source, columns) : 0.0f;
-  for_each_batch<kLanes, 32>(source, blocks, columns, importance, [=](const float* x, const float* w, Block* out) {
-    if (w)
-      encode_affine_weighted<top>(x, w, mean_square, out, pack);
-    else
-      encode_affine<top>(x, out, pack);
-  });
+  if (!importance) {
+    for_each_batch<kLanes, 32>(source, blocks, columns, nullptr,
+                               [=](const float* x, const float*, Block* out) { encode_affine<top>(x, out, pack); });
+    return;
+  }
+  const float mean_square = row_mean_square(source, columns);
+  const auto encode = [=](const float* x, const float* w, Block* out) {
+    encode_affine_weighted<top>(x, w, mean_square, out, pack);
+  };
+  for_each_batch<kUnroll * kLanes, 32>(source, blocks, columns, importance, encode);
 }
 
 inline void encode_row_q4_0(const float* source, block_q4_0* blocks, size_t columns, const float* importance) {

@@ -5,9 +5,7 @@
 
 namespace {
 
-// Q4_K and Q5_K: a batch is U groups of `lanes` sub-blocks of 32.
-// U = 2 hides the latency of the ordered sums.
-constexpr size_t kUnroll = 2;
+// Q4_K and Q5_K: a batch is kUnroll groups of `lanes` sub-blocks of 32.
 constexpr size_t kKBatch = kUnroll * kLanes / 8;  // super-blocks per batch: 1, 2, 4 for 4, 8, 16 lanes
 
 template <int top, class Block>
