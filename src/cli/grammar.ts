@@ -2,7 +2,7 @@
 // never exits: it returns an invocation, a text to print (help, version) or what is wrong with the arguments. Names of
 // commands, options and JSON keys are a contract with scripts: add, never rename. What values mean (does this type exist?
 // does this file?) is the commands' business.
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Command, CommanderError, Help, InvalidArgumentError, Option } from 'commander';
 import type { ErrorData } from '../core/problem.js';
 import type { TensorRule } from '../core/quantize/quantization-plan.js';
 import type { BackendChoice } from '../protocol/worker-protocol.js';
@@ -96,6 +96,14 @@ export function buildProgram(
     .helpOption('-h, --help', 'show help')
     .helpCommand(false)
     .exitOverride()
+    .configureHelp({
+      // `(default: false)` behind every switch says nothing.
+      optionDescription(option) {
+        const { defaultValue } = option as { defaultValue?: unknown };
+        const dull = defaultValue === false || (Array.isArray(defaultValue) && defaultValue.length === 0);
+        return dull ? option.description : Help.prototype.optionDescription(option);
+      },
+    })
     .configureOutput({
       writeOut: print,
       writeErr: print,

@@ -37,7 +37,11 @@ export async function run(argv: readonly string[], io: CliIo): Promise<ExitCode>
         return await execute(parsed.invocation, io);
       } catch (error) {
         if (io.env['QUANTSMITH_DEBUG'] && error instanceof Error) await io.stderr.write(`${error.stack ?? ''}\n`);
-        return report(failureOf(error, io.signal.aborted), parsed.invocation.json, io);
+        return report(
+          withResumeHint(failureOf(error, io.signal.aborted), parsed.invocation),
+          parsed.invocation.json,
+          io,
+        );
       }
   }
 }
@@ -55,6 +59,12 @@ async function execute(invocation: Invocation, io: CliIo): Promise<ExitCode> {
     case 'doctor':
       return (await import('./commands/doctor.js')).doctor(invocation, io);
   }
+}
+
+/** Who asked for `--resume` wants to know that there is something to go on with. */
+function withResumeHint(failure: Failure, invocation: Invocation): Failure {
+  if (failure.exit !== EXIT.interrupted || !('resume' in invocation && invocation.resume)) return failure;
+  return { ...failure, data: { ...failure.data, hint: 'The same command goes on where this run stopped.' } };
 }
 
 /** The same decision the parser would have made, for arguments that it could not parse. */
