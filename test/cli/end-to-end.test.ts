@@ -133,6 +133,15 @@ describe.skipIf(!isBuilt)('quantize', () => {
     expect(planned.tensors).toEqual(done.tensors.map(tensor => ({ ...tensor, sha256: '' })));
   });
 
+  test('a dry run says by its exit code that the run would fail, and still shows the plan', async () => {
+    file('out.gguf', 'u32 a = 1');
+    const { exit, stdout } = await here('quantize', tinycoder, 'out.gguf', '--type', 'Q8_0', '--dry-run', '--json');
+    expect(exit).toBe(1);
+    const report = JSON.parse(stdout) as ReportDocument;
+    expect(report.tensors).toHaveLength(47);
+    expect(report.problems).toMatchObject([{ code: 'output/exists', severity: 'error' }]);
+  });
+
   test('a split output is a model that can be inspected and quantized again', async () => {
     const split = await here('quantize', tinycoder, 'part.gguf', '-t', 'F16', '--max-shard-size', '4M', '--json');
     expect(split.exit, split.stdout).toBe(0);
@@ -141,6 +150,8 @@ describe.skipIf(!isBuilt)('quantize', () => {
     expect(readdirSync(folder)).toEqual(files.map(({ path: name }) => path.basename(name)));
     const inspected = JSON.parse((await here('inspect', files[1]!.path, '--json')).stdout) as InspectDocument;
     expect(inspected.tensorCount).toBe(47);
+    const kept = await here('quantize', files[0]!.path, 'kept.gguf', '-t', 'Q4_0', '--keep-split', '--json');
+    expect((JSON.parse(kept.stdout) as ReportDocument).files).toHaveLength(files.length);
     const whole = await here('quantize', tinycoder, 'whole.gguf', '-t', 'Q4_0', '--json');
     const joined = await here('quantize', files[0]!.path, 'joined.gguf', '-t', 'Q4_0', '--json');
     expect((JSON.parse(joined.stdout) as ReportDocument).tensors).toEqual(
