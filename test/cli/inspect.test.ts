@@ -1,5 +1,7 @@
 // `inspect` in this process: what it prints for a small model, JSON values that JSON has not, and every kind of bad file.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -293,6 +295,28 @@ describe('damaged models', () => {
     expect(stdout).toContain('"a": 1');
     expect(stdout).toContain('"__proto__": 3');
   });
+});
+
+test('a URL is read by ranges: only the header travels', async () => {
+  const { bytes } = buildGguf(`${SMALL}trailing 4000000`);
+  let sent = 0;
+  const server = createServer((request, response) => {
+    const [, from = '', to = ''] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '') ?? [];
+    const part = bytes.subarray(Number(from), Math.min(Number(to) + 1, bytes.length));
+    sent += part.length;
+    const range = `bytes ${from}-${Number(from) + part.length - 1}/${bytes.length}`;
+    response.writeHead(206, { 'content-range': range, 'content-length': part.length }).end(part);
+  });
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+  try {
+    const { port } = server.address() as AddressInfo;
+    const { exit, stdout } = await inspect(`http://127.0.0.1:${port}/model.gguf`, '--json');
+    expect(exit).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ tensorCount: 3, byteLength: bytes.length, architecture: 'llama' });
+    expect(sent).toBeLessThanOrEqual(2 ** 20);
+  } finally {
+    server.close();
+  }
 });
 
 describe('paths', () => {
