@@ -87,11 +87,13 @@ export function weights(count: number, seed: number): Float32Array {
     state >>>= 0;
     return state / 2 ** 32;
   };
-  return Float32Array.from({ length: count }, () => (next() + next() + next() - 1.5) * 0.1);
+  const values = new Float32Array(count);
+  for (let i = 0; i < count; i++) values[i] = (next() + next() + next() - 1.5) * 0.1;
+  return values;
 }
 
 /** Upper halves of float32 values: bfloat16 without rounding. */
 export function bfloat16(values: Float32Array): Uint16Array {
   const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
-  return Uint16Array.from(bits, b => b >>> 16);
+  return new Uint16Array(bits.length).map((_, i) => (bits[i] ?? 0) >>> 16);
 }

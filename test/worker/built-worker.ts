@@ -1,6 +1,6 @@
 // Builds worker.js and quantize-thread.js from the sources as they are now into a folder of their own, next to the kernels
 // that `npm run build` made, so that no test of the worker runs yesterday's bundle.
-import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { build } from 'esbuild';
@@ -18,7 +18,8 @@ export async function buildWorker(): Promise<BuiltWorker> {
   const kernels = path.join(root, 'dist/kernels');
   if (!existsSync(path.join(kernels, 'kernels.wasm'))) throw new Error('no kernels: run `npm run build` first');
   const dist = mkdtempSync(path.join(tmpdir(), 'quantsmith-dist-'));
-  symlinkSync(kernels, path.join(dist, 'kernels'));
+  // A copy: a build that goes on meanwhile must not change what a test computes.
+  cpSync(kernels, path.join(dist, 'kernels'), { recursive: true });
   writeFileSync(path.join(dist, 'package.json'), '{"type":"commonjs"}');
   await build({
     entryPoints: { worker: 'src/worker/main.ts', 'quantize-thread': 'src/worker/quantize-thread.ts' },

@@ -1,0 +1,323 @@
+// Output files against a real file system: what lies in the folder at each moment, who may write, what a killed run leaves
+// to the next. Processes that are killed are real ones.
+import { execFileSync, spawn } from 'node:child_process';
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { open } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import path from 'node:path';
+import { build } from 'esbuild';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { errorData } from '../../src/core/problem.js';
+import type { OutputRequest } from '../../src/engine/jobs/quantize-services.js';
+import { OutputFiles, SYSTEM, journalPath, partialPath, type OutputSystem } from '../../src/platform/output-file.js';
+import { quantizeServices } from '../../src/platform/quantize-services.js';
+import { root, scratch } from '../worker/built-worker.js';
+
+let folder: string;
+let remove: () => void;
+beforeEach(() => {
+  ({ folder, remove } = scratch());
+});
+afterEach(() => {
+  remove();
+});
+
+const at = (name: string): string => path.join(folder, name);
+/** Names and contents of the folder, journals left out of the contents. */
+const look = (): string =>
+  readdirSync(folder)
+    .sort()
+    .map(name => (name.endsWith('journal') ? name : `${name}=${readFileSync(at(name), 'utf8')}`))
+    .join(' ');
+
+const request = (more: Partial<OutputRequest> = {}): OutputRequest => ({
+  paths: [at('out')],
+  byteLengths: [5],
+  fingerprint: 'f',
+  resume: false,
+  overwrite: false,
+  ...more,
+});
+const text = (value: string): Uint8Array => new TextEncoder().encode(value);
+
+async function codeOf(promise: Promise<unknown>): Promise<string> {
+  return promise.then(
+    () => 'ok',
+    (error: unknown) => errorData(error).code,
+  );
+}
+
+test('the final name appears with all bytes, and nothing else stays', async () => {
+  const output = await OutputFiles.open(request());
+  await output.write(0, 2, text('cde'));
+  await output.write(0, 0, text('ab'));
+  expect(look()).toBe('.out.quantsmith-journal .out.quantsmith-partial=abcde');
+  await output.commit();
+  expect(look()).toBe('out=abcde');
+  await output.abandon(false);
+  expect(look()).toBe('out=abcde');
+});
+
+test('abandoning removes everything, or keeps what can be resumed', async () => {
+  await (await OutputFiles.open(request())).abandon(false);
+  expect(look()).toBe('');
+  const output = await OutputFiles.open(request());
+  await output.write(0, 0, text('ab'));
+  await output.finish(3, 'digest');
+  await output.abandon(true);
+  const resumed = await OutputFiles.open(request({ resume: true }));
+  expect([...resumed.finished]).toEqual([[3, 'digest']]);
+  expect(new TextDecoder().decode(await resumed.read(0, 0, 2))).toBe('ab');
+  await resumed.write(0, 2, text('cde'));
+  await resumed.commit();
+  expect(look()).toBe('out=abcde');
+});
+
+describe('a file that appeared meanwhile is not lost', () => {
+  const noLinks = (code: string): OutputSystem => ({
+    ...SYSTEM,
+    link: () => Promise.reject(Object.assign(new Error(code), { code })),
+  });
+  for (const [name, system] of [
+    ['with hard links', SYSTEM],
+    ['without', noLinks('EPERM')],
+  ] as const) {
+    test(name, async () => {
+      const output = await OutputFiles.open(request(), system);
+      await output.write(0, 0, text('abcde'));
+      writeFileSync(at('out'), 'theirs');
+      expect(await codeOf(output.commit())).toBe('output/exists');
+      await output.abandon(false);
+      expect(look()).toBe('out=theirs');
+    });
+    test(`${name}: a free name is used`, async () => {
+      const output = await OutputFiles.open(request(), system);
+      await output.write(0, 0, text('abcde'));
+      await output.commit();
+      expect(look()).toBe('out=abcde');
+    });
+  }
+
+  test('unless overwriting was allowed; then until the end the old one is there', async () => {
+    writeFileSync(at('out'), 'old');
+    const output = await OutputFiles.open(request({ overwrite: true }));
+    await output.write(0, 0, text('abcde'));
+    expect(readFileSync(at('out'), 'utf8')).toBe('old');
+    await output.commit();
+    expect(look()).toBe('out=abcde');
+  });
+});
+
+test('overwriting through a symbolic link replaces the file behind it', async () => {
+  mkdirSync(at('real'));
+  writeFileSync(at('real/model'), 'old');
+  symlinkSync(at('real/model'), at('out'));
+  const output = await OutputFiles.open(request({ overwrite: true }));
+  await output.write(0, 0, text('abcde'));
+  await output.commit();
+  expect(readFileSync(at('real/model'), 'utf8')).toBe('abcde');
+  expect(readdirSync(at('real'))).toEqual(['model']);
+});
+
+test('a temporary file that was replaced is not shown as ours', async () => {
+  const output = await OutputFiles.open(request());
+  await output.write(0, 0, text('abcde'));
+  execFileSync('sh', ['-c', 'rm "$1" && echo other > "$1"', 'sh', partialPath(at('out'))]);
+  expect(await codeOf(output.commit())).toBe('output/lost');
+  await output.abandon(false);
+  expect(look()).toBe('');
+});
+
+describe('who is writing', () => {
+  const journal = (owner: object): void => {
+    writeFileSync(
+      journalPath(at('out')),
+      `${JSON.stringify({ quantsmith: 1, fingerprint: 'f', owner, partials: ['.out.quantsmith-partial'] })}\n{"tensor":0,"sha256":"x"}\n`,
+    );
+    writeFileSync(partialPath(at('out')), 'half');
+  };
+  const outcome = async (resume = false): Promise<string> => {
+    const opened = OutputFiles.open(request({ resume }));
+    const code = await codeOf(opened);
+    if (code !== 'ok') return code;
+    const count = (await opened).finished.size;
+    await (await opened).abandon(false);
+    return `ok, ${count} finished`;
+  };
+
+  test('this process, in another job', async () => {
+    const first = await OutputFiles.open(request());
+    expect(await outcome()).toBe('output/in-use');
+    expect(await outcome(true)).toBe('output/in-use');
+    await first.abandon(false);
+    expect(await outcome()).toBe('ok, 0 finished');
+  });
+
+  test('a process that lives; one that is gone; one whose number another has now', async () => {
+    const child = spawn('sleep', ['100']);
+    const pid = child.pid!;
+    journal({ pid, host: hostname() });
+    expect(await outcome()).toBe('output/in-use');
+    if (process.platform === 'linux') {
+      journal({ pid, host: hostname(), started: '1' });
+      expect(await outcome()).toBe('ok, 0 finished');
+    }
+    journal({ pid, host: hostname() });
+    const ended = new Promise(resolve => child.once('exit', resolve));
+    child.kill('SIGKILL');
+    await ended;
+    expect(await outcome(true)).toBe('ok, 1 finished');
+    expect(look()).toBe('');
+  });
+
+  test('another machine, while it writes', async () => {
+    journal({ pid: 1, host: 'elsewhere' });
+    expect(await outcome()).toBe('output/in-use');
+    const old = Date.now() / 1000 - 7200;
+    utimesSync(journalPath(at('out')), old, old);
+    expect(await outcome()).toBe('ok, 0 finished');
+  });
+
+  test('a journal that cannot be read says nothing, and deletes nothing but our own', async () => {
+    writeFileSync(at('precious'), 'x');
+    for (const content of [
+      'rubbish',
+      '{"quantsmith":1}',
+      '[]',
+      'null',
+      JSON.stringify({
+        quantsmith: 1,
+        fingerprint: 'f',
+        owner: { pid: 999_999_999, host: hostname() },
+        partials: ['precious', '../precious', '.x/../precious', 7],
+      }),
+    ]) {
+      writeFileSync(journalPath(at('out')), content);
+      expect(await outcome(true)).toBe('ok, 0 finished');
+    }
+    expect(look()).toBe('precious=x');
+  });
+
+  test('an empty journal is one being begun', async () => {
+    writeFileSync(journalPath(at('out')), '');
+    expect(await outcome()).toBe('output/in-use');
+    const old = Date.now() / 1000 - 60;
+    utimesSync(journalPath(at('out')), old, old);
+    expect(await outcome()).toBe('ok, 0 finished');
+  });
+});
+
+test('a process killed while it writes leaves files with telling names, which the next run to that output removes', async () => {
+  const script = at('writer.cjs');
+  await build({
+    stdin: {
+      contents: `import { OutputFiles } from './src/platform/output-file.js';
+        OutputFiles.open(JSON.parse(process.argv[2])).then(async o => { await o.write(0, 0, new Uint8Array(5)); console.log('written'); setInterval(() => 0, 1000); });`,
+      resolveDir: root,
+    },
+    outfile: script,
+    bundle: true,
+    platform: 'node',
+    format: 'cjs',
+    logLevel: 'error',
+  });
+  const child = spawn(process.execPath, [
+    script,
+    JSON.stringify(request({ paths: [at('out'), at('second')], byteLengths: [5, 5] })),
+  ]);
+  await new Promise(resolve => child.stdout.once('data', resolve));
+  expect(await codeOf(OutputFiles.open(request()))).toBe('output/in-use');
+  const ended = new Promise(resolve => child.once('exit', resolve));
+  child.kill('SIGKILL');
+  await ended;
+  expect(readdirSync(folder).sort()).toEqual([
+    '.out.quantsmith-journal',
+    '.out.quantsmith-partial',
+    '.second.quantsmith-partial',
+    'writer.cjs',
+  ]);
+  const output = await OutputFiles.open(request());
+  await output.write(0, 0, text('abcde'));
+  await output.commit();
+  expect(readdirSync(folder).sort()).toEqual(['out', 'writer.cjs']);
+});
+
+test('the pre-flight sees the input under another name, folders, links to nowhere and what is free', async () => {
+  writeFileSync(at('model'), 'x');
+  linkSync(at('model'), at('twin'));
+  symlinkSync(at('model'), at('alias'));
+  symlinkSync(at('nothing'), at('dangling'));
+  mkdirSync(at('sub'));
+  const { size, mtimeMs } = statSync(at('model'));
+  const names = ['model', 'twin', 'alias', 'dangling', 'sub', 'new'].map(at);
+  const facts = await quantizeServices('').placeFacts(names, [{ path: at('model'), size, modified: mtimeMs }]);
+  const shown = facts.outputs.map(
+    ({ path: file, exists, isSource, isDirectory }) =>
+      `${path.basename(file)} ${exists ? 'exists' : 'free'}${isSource ? ' source' : ''}${isDirectory ? ' folder' : ''}`,
+  );
+  expect(shown).toEqual([
+    'model exists source',
+    'twin exists source',
+    'alias exists source',
+    'dangling exists',
+    'sub exists folder',
+    'new free',
+  ]);
+  expect(facts.folder).toEqual({ path: folder, exists: true, writable: true });
+  expect(facts.diskFree).toBeGreaterThan(0);
+});
+
+/** Mounts a file system of 1 MiB; needs root and the permission to mount, which containers often lack. */
+function mountSmall(): string | undefined {
+  const place = at('small');
+  mkdirSync(place);
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', place], { stdio: 'ignore' });
+    return place;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Writes as usual up to a limit, then to /dev/full, whose ENOSPC is the kernel's own. */
+async function deviceFull(): Promise<OutputSystem> {
+  const device = await open('/dev/full', 'w');
+  return {
+    ...SYSTEM,
+    write: (handle, bytes, offset, position) =>
+      SYSTEM.write(position < 1 << 20 ? handle : device, bytes, offset, position < 1 << 20 ? position : 0),
+  };
+}
+
+test('a disk that is really full', async context => {
+  const mounted = process.getuid?.() === 0 ? mountSmall() : undefined;
+  if (mounted === undefined && !existsSync('/dev/full')) {
+    context.skip('no small file system can be mounted here, and there is no /dev/full');
+    return;
+  }
+  const place = mounted ?? at('small');
+  try {
+    const asked = request({ paths: [path.join(place, 'out')], byteLengths: [4 << 20] });
+    const output = await OutputFiles.open(asked, mounted === undefined ? await deviceFull() : SYSTEM);
+    const fill = async (): Promise<void> => {
+      for (let position = 0; ; position += 65536) await output.write(0, position, new Uint8Array(65536));
+    };
+    const { code, message } = errorData(await fill().catch((reason: unknown) => reason));
+    expect(code).toBe('io/disk-full');
+    expect(message).toMatch(/needs 4194304 bytes, \d+ were written, and in .* \d+ bytes are free/);
+    await output.abandon(false);
+    expect(readdirSync(place)).toEqual([]);
+  } finally {
+    if (mounted !== undefined) execFileSync('umount', [mounted]);
+  }
+});

@@ -1,0 +1,299 @@
+// The worker as a real process: its requests, its death at any moment, its restart, and that it goes with its parent.
+import { spawn } from 'node:child_process';
+import {
+  appendFileSync,
+  copyFileSync,
+  existsSync,
+  readFileSync,
+  readdirSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import path from 'node:path';
+import { build } from 'esbuild';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { errorData } from '../../src/core/problem.js';
+import { WorkerClient, type WorkerListeners } from '../../src/platform/worker-process.js';
+import type { QuantizeJob } from '../../src/protocol/worker-protocol.js';
+import { buildWorker, root, scratch, tinycoder, type BuiltWorker } from './built-worker.js';
+
+let built: BuiltWorker;
+let folder: string;
+let remove: () => void;
+const clients: WorkerClient[] = [];
+beforeAll(async () => {
+  built = await buildWorker();
+});
+afterAll(() => {
+  built.remove();
+});
+beforeEach(() => {
+  ({ folder, remove } = scratch());
+});
+afterEach(() => {
+  for (const client of clients.splice(0)) client.dispose();
+  remove();
+});
+
+function start(listeners: WorkerListeners = {}, file = path.join(built.dist, 'worker.js')): WorkerClient {
+  const client = new WorkerClient(file, listeners);
+  clients.push(client);
+  return client;
+}
+
+const at = (name: string): string => path.join(folder, name);
+const job = (more: Partial<QuantizeJob> = {}): QuantizeJob => ({
+  source: tinycoder,
+  output: at('out.gguf'),
+  options: { fileType: 'Q4_K_M', rules: [], pure: false, allowRequantize: false, onFallback: 'promote' },
+  threads: 2,
+  backend: 'auto',
+  overwrite: false,
+  dryRun: false,
+  resume: false,
+  keepSplit: false,
+  ...more,
+});
+
+const codeOf = (promise: Promise<unknown>): Promise<string> =>
+  promise.then(
+    () => 'ok',
+    (error: unknown) => errorData(error).code,
+  );
+
+async function until(what: () => boolean, timeoutMs = 5000): Promise<void> {
+  const deadline = Date.now() + timeoutMs;
+  while (!what()) {
+    if (Date.now() > deadline) throw new Error(`waited ${timeoutMs} ms in vain for ${String(what)}`);
+    await new Promise(resolve => setTimeout(resolve, 5));
+  }
+}
+
+const isAlive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+test('answers what the protocol has', async () => {
+  const client = start();
+  const status = await client.request('worker/status', {});
+  expect(status.state).toBe('idle');
+  expect(['native', 'wasm']).toContain(status.backend);
+  const model = await client.request('model/inspect', { path: tinycoder });
+  expect(model.architecture).toBe('llama');
+  const page = await client.request('model/array', {
+    path: tinycoder,
+    key: 'tokenizer.ggml.tokens',
+    start: 4000,
+    count: 500,
+  });
+  expect([page.length, page.values.length]).toEqual([4096, 96]);
+  expect((await client.request('model/string', { path: tinycoder, key: 'general.architecture' })).value).toBe('llama');
+  const { types } = await client.request('quantize/preview', { path: tinycoder });
+  const report = await client.request('quantize/run', job());
+  expect(types.find(({ fileType }) => fileType === 'Q4_K_M')?.byteLength).toBe(report.byteLength);
+  expect(await codeOf(client.request('model/string', { path: tinycoder, key: 'nothing' }))).toBe('model/no-such-key');
+  expect(await codeOf(client.request('model/inspect', { path: at('missing.gguf') }))).toBe('io/not-found');
+});
+
+test('sees a model as it is now, also when it was looked at before', async () => {
+  const client = start();
+  copyFileSync(tinycoder, at('model.gguf'));
+  const first = await client.request('model/inspect', { path: at('model.gguf') });
+  appendFileSync(at('model.gguf'), new Uint8Array(64));
+  const second = await client.request('model/inspect', { path: at('model.gguf') });
+  expect(second.shards[0]!.byteLength).toBe(first.shards[0]!.byteLength + 64);
+  // Many at once, of more models than are kept open.
+  const names = Array.from({ length: 7 }, (_, i) => at(`${i}.gguf`));
+  for (const name of names) symlinkSync(tinycoder, name);
+  const all = [...names, ...names, ...names].map(name =>
+    client.request('model/array', { path: name, key: 'tokenizer.ggml.tokens', start: 0, count: 1 }),
+  );
+  expect((await Promise.all(all)).every(({ length }) => length === 4096)).toBe(true);
+});
+
+test('tells its state from start to end', async () => {
+  const states: string[] = [];
+  const client = start({ onState: state => states.push(state.kind) });
+  expect(client.state.kind).toBe('stopped');
+  expect(client.pid).toBeUndefined();
+  await client.request('quantize/run', job());
+  await until(() => client.state.kind === 'idle');
+  client.dispose();
+  expect(states).toEqual(['starting', 'idle', 'busy', 'idle', 'stopped']);
+  expect(await codeOf(client.request('worker/status', {}))).toBe('worker/gone');
+});
+
+test('a cancelled job ends within 200 ms and leaves nothing', async () => {
+  const client = start();
+  await client.request('worker/status', {});
+  const latencies: number[] = [];
+  for (let i = 0; i < 15; i++) {
+    const controller = new AbortController();
+    let aborted = 0;
+    const run = client.request('quantize/run', job({ backend: 'wasm', threads: 1 }), {
+      signal: controller.signal,
+      onProgress: ({ phase }) => {
+        if (phase !== 'quantize' || aborted > 0) return;
+        aborted = performance.now();
+        controller.abort();
+      },
+    });
+    expect(await codeOf(run)).toBe('cancelled');
+    latencies.push(performance.now() - aborted);
+    expect(readdirSync(folder)).toEqual([]);
+  }
+  latencies.sort((a, b) => a - b);
+  console.log(
+    `cancel through the process: median ${latencies[7]!.toFixed(1)} ms, max ${latencies.at(-1)!.toFixed(1)} ms`,
+  );
+  expect(latencies[7]).toBeLessThan(200);
+});
+
+describe('a worker that is gone', () => {
+  test('killed at 30 random moments of a job: a clear error, no file under the final name, the next request works', async () => {
+    const seed = Number(process.env['SEED'] ?? Date.now() % 2 ** 31);
+    console.log(`seed ${seed} (SEED=${seed} repeats it)`);
+    let state = seed;
+    const random = (): number => {
+      state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+      return state / 2 ** 32;
+    };
+    const gone: string[] = [];
+    const client = start({ onGone: reason => gone.push(reason.code) });
+    const began = performance.now();
+    await client.request('quantize/run', job({ output: at('reference.gguf') }));
+    // As long as a run on a new process takes, so that moments fall all over it, its very end included.
+    const span = performance.now() - began;
+    const reference = readFileSync(at('reference.gguf'));
+    const outcomes: Record<string, number> = {};
+    const left: Record<string, number> = {};
+    for (let i = 0; (outcomes['worker/gone'] ?? 0) < 30; i++) {
+      if (i === 200) throw new Error('jobs end faster than they can be killed');
+      const output = at(`${i}.gguf`);
+      const run = codeOf(client.request('quantize/run', job({ output })));
+      // Every second one finds the process running already, every other one starts it.
+      const pid = client.pid!;
+      const timer = setTimeout(
+        () => {
+          if (isAlive(pid)) process.kill(pid, 'SIGKILL');
+        },
+        random() * span * 1.05,
+      );
+      const outcome = await run;
+      clearTimeout(timer);
+      outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
+      if (outcome === 'ok') {
+        expect(readFileSync(output).equals(reference)).toBe(true);
+      } else {
+        expect(outcome).toBe('worker/gone');
+        // Killed between the rename and the answer, a file may be there; then it is complete.
+        if (existsSync(output)) expect(readFileSync(output).equals(reference)).toBe(true);
+        const files = readdirSync(folder).filter(name => name.includes(`.${i}.gguf`));
+        const what = existsSync(output) ? 'complete file' : files.length > 0 ? 'temporary files' : 'nothing';
+        left[what] = (left[what] ?? 0) + 1;
+      }
+      if (i % 2 === 0) expect(await codeOf(client.request('worker/status', {}))).toBe('ok');
+      if (i % 8 === 7) {
+        await client.request('quantize/run', job({ output, overwrite: true }));
+        expect(readFileSync(output).equals(reference)).toBe(true);
+        expect(readdirSync(folder).filter(name => name.includes(`.${i}.gguf.`))).toEqual([]);
+      }
+    }
+    console.log(`outcomes ${JSON.stringify(outcomes)}, left behind ${JSON.stringify(left)}`);
+    expect(gone.length).toBeGreaterThanOrEqual(outcomes['worker/gone']!);
+  }, 120_000);
+
+  test('a killed job that is run again with resume goes on', async () => {
+    const client = start();
+    const journal = at('.out.gguf.quantsmith-journal');
+    const run = codeOf(client.request('quantize/run', job({ resume: true, backend: 'wasm', threads: 1 })));
+    await until(() => existsSync(journal) && readFileSync(journal, 'utf8').split('\n').length > 5);
+    process.kill(client.pid!, 'SIGKILL');
+    expect(await run).toBe('worker/gone');
+    expect(readdirSync(folder)).toEqual(['.out.gguf.quantsmith-journal', '.out.gguf.quantsmith-partial']);
+    const finished = readFileSync(journal, 'utf8').trim().split('\n').length - 1;
+    expect(finished).toBeGreaterThanOrEqual(4);
+    let least = Infinity;
+    await client.request('quantize/run', job({ resume: true }), {
+      onProgress: ({ phase, done }) => {
+        if (phase === 'quantize') least = Math.min(least, done);
+      },
+    });
+    expect(least).toBeGreaterThan(1_000_000);
+    await client.request('quantize/run', job({ output: at('whole.gguf') }));
+    expect(readFileSync(at('out.gguf')).equals(readFileSync(at('whole.gguf')))).toBe(true);
+    expect(readdirSync(folder)).toEqual(['out.gguf', 'whole.gguf']);
+  });
+
+  test('says how it ended and what it wrote last', async () => {
+    writeFileSync(at('crash.cjs'), 'console.error("out of luck"); setTimeout(() => process.exit(3), 50);');
+    const log: string[] = [];
+    const client = start({ onLog: (level, message) => log.push(`${level} ${message}`) }, at('crash.cjs'));
+    const error = await client.request('worker/status', {}).catch((reason: unknown) => errorData(reason));
+    expect(error).toEqual({
+      code: 'worker/gone',
+      message: 'The worker process ended with code 3 before it answered. It last wrote: out of luck',
+      hint: 'Nothing was written under the final name. Try again: a new worker is started. Details are in the log.',
+    });
+    expect(log).toEqual(['error out of luck']);
+    expect(client.state.kind).toBe('crashed');
+  });
+
+  test('that cannot be started', async () => {
+    const client = start({}, at('nothing.cjs'));
+    expect(await codeOf(client.request('worker/status', {}))).toBe('worker/gone');
+    expect(await codeOf(client.request('worker/status', {}))).toBe('worker/gone');
+  });
+});
+
+test('dispose ends the process and cleans up its job', async () => {
+  const client = start();
+  const run = codeOf(
+    client.request('quantize/run', job({ backend: 'wasm' }), {
+      onProgress: ({ phase }) => {
+        if (phase === 'quantize') client.dispose();
+      },
+    }),
+  );
+  client.start();
+  const pid = client.pid!;
+  expect(await run).toBe('worker/gone');
+  await until(() => !isAlive(pid));
+  expect(readdirSync(folder)).toEqual([]);
+});
+
+test('the worker goes when its parent is killed, and cleans up', async () => {
+  const parent = at('parent.cjs');
+  await build({
+    stdin: {
+      contents: `import { WorkerClient } from './src/platform/worker-process.js';
+        const client = new WorkerClient(process.argv[2]);
+        let told = false;
+        client.request('quantize/run', JSON.parse(process.argv[3]), { onProgress: ({ phase }) => {
+          if (phase === 'quantize' && !told) { told = true; console.log(client.pid); }
+        } }).catch(() => undefined);`,
+      resolveDir: root,
+    },
+    outfile: parent,
+    bundle: true,
+    platform: 'node',
+    format: 'cjs',
+    logLevel: 'error',
+  });
+  const child = spawn(process.execPath, [
+    parent,
+    path.join(built.dist, 'worker.js'),
+    JSON.stringify(job({ backend: 'wasm', threads: 1 })),
+  ]);
+  const pid = Number(await new Promise<Buffer>(resolve => child.stdout.once('data', resolve)));
+  child.kill('SIGKILL');
+  // Cleaning up is a matter of milliseconds; that the number of the dead process is freed may take its new parent longer.
+  await until(() => readdirSync(folder).length === 1, 1000);
+  await until(() => !isAlive(pid), 20_000);
+  expect(readdirSync(folder)).toEqual(['parent.cjs']);
+});
