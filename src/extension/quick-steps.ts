@@ -34,8 +34,8 @@ export interface PickOptions<Item extends vscode.QuickPickItem> extends StepPlac
   readonly items: Promise<readonly Item[]>;
   /** Which item has the focus at first. */
   readonly active?: (item: Item) => boolean;
-  /** Why this item cannot be taken, if so; the list stays open. */
-  readonly refuse?: (item: Item) => string | undefined;
+  /** Last word on an item, which may ask or explain; false keeps the list open. */
+  readonly confirm?: (item: Item) => Promise<boolean>;
 }
 
 export async function pickStep<Item extends vscode.QuickPickItem>(
@@ -54,13 +54,16 @@ export async function pickStep<Item extends vscode.QuickPickItem>(
   pick.buttons = options.step > 1 ? [vscode.QuickInputButtons.Back] : [];
   try {
     return await new Promise<StepResult<Item>>((resolve, reject) => {
+      const accept = async (item: Item): Promise<void> => {
+        pick.enabled = false;
+        const confirmed = (await options.confirm?.(item)) ?? true;
+        if (confirmed) resolve({ kind: 'next', value: item });
+        else if (!owned.isDisposed) pick.enabled = true;
+      };
       owned.add(
         pick.onDidAccept(() => {
           const [item] = pick.selectedItems;
-          if (item === undefined) return;
-          const refusal = options.refuse?.(item);
-          if (refusal === undefined) resolve({ kind: 'next', value: item });
-          else void vscode.window.showWarningMessage(refusal);
+          if (item !== undefined) accept(item).catch(reject);
         }),
       );
       owned.add(

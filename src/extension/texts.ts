@@ -37,5 +37,5 @@ export function countText(count: number, noun: string): string {
 /** Ends a sentence that may or may not have its full stop, so that a hint can follow it. */
 export function sentence(text: string): string {
   const trimmed = text.trim();
-  return /[.!?…]$/.test(trimmed) ? trimmed : `${trimmed}.`;
+  return trimmed === '' || /[.!?…]$/.test(trimmed) ? trimmed : `${trimmed}.`;
 }

@@ -8,6 +8,7 @@ import type { Services } from '../feature.js';
 import { pickStep, runSteps, textStep, type Step } from '../quick-steps.js';
 import { importanceMatricesBeside, outputFacts } from './output-check.js';
 import { defaultOutput, judgeOutput, resolveOutput, samePath } from './output-name.js';
+import { sentence } from '../texts.js';
 import type { QuantizeRequest } from './quantize-request.js';
 import { typeItems, type TypeItem } from './quantize-texts.js';
 
@@ -28,6 +29,7 @@ export async function askWhatToMake(source: string, services: Services): Promise
   let fileType = '';
   let output: string | undefined;
   let overwrite = false;
+  let allowRequantize = false;
 
   const askMatrix: Step = async place => {
     const answer = await pickStep<MatrixPick>({
@@ -47,7 +49,8 @@ export async function askWhatToMake(source: string, services: Services): Promise
       defaultUri: vscode.Uri.file(path.dirname(source)),
       filters: { 'Importance matrices': ['gguf', 'dat', 'imatrix'] },
     });
-    if (!chosen?.[0]) return { kind: 'cancel' };
+    // Asked again: the dialog was left, not the command.
+    if (!chosen?.[0]) return { kind: 'back' };
     imatrix = chosen[0].fsPath;
     return answer;
   };
@@ -59,12 +62,13 @@ export async function askWhatToMake(source: string, services: Services): Promise
       placeholder: 'Type of the new file: fewer bits per weight, smaller and less exact',
       items: typePicks(source, imatrix, services),
       active: pick => (fileType === '' ? pick.item?.recommended === true : pick.item?.fileType === fileType),
-      refuse: ({ item }) => item?.blocked && [item.blocked.message, item.blocked.hint ?? ''].join(' ').trim(),
+      confirm: ({ item }) => confirmObstacle(item),
     });
     if (answer.kind === 'next' && answer.value.item) {
       // An output that was typed for another type is proposed anew.
       if (answer.value.item.fileType !== fileType) output = undefined;
       fileType = answer.value.item.fileType;
+      allowRequantize = answer.value.item.obstacle?.kind === 'requantize';
     }
     return answer;
   };
@@ -82,7 +86,7 @@ export async function askWhatToMake(source: string, services: Services): Promise
     const answer = await textStep({
       ...place,
       title,
-      prompt: `Where to write the ${fileType} model (Enter to start)`,
+      prompt: `Where to write the ${fileType} model `,
       value: proposal,
       selection: [proposal.length - path.basename(proposal).length, proposal.length - '.gguf'.length],
       buttons: [dialogButton],
@@ -119,7 +123,28 @@ export async function askWhatToMake(source: string, services: Services): Promise
 
   const finished = await runSteps(matrices.length > 0 ? [askMatrix, askType, askOutput] : [askType, askOutput]);
   if (!finished || output === undefined) return undefined;
-  return { source, output, fileType, overwrite, ...(imatrix === undefined ? {} : { imatrix }) };
+  return { source, output, fileType, overwrite, allowRequantize, ...(imatrix === undefined ? {} : { imatrix }) };
+}
+
+/** True if nothing is in the way, or the user decides to quantize again what is quantized already. */
+async function confirmObstacle(item: TypeItem | undefined): Promise<boolean> {
+  if (item?.obstacle === undefined) return true;
+  const { problem, kind } = item.obstacle;
+  if (kind === 'impossible') {
+    const reason = [problem.message, problem.hint ?? ''].map(sentence).join(' ');
+    void vscode.window.showWarningMessage(`${item.fileType} cannot be made from this model: ${reason}`);
+    return false;
+  }
+  const goOn = 'Quantize Again';
+  const answer = await vscode.window.showWarningMessage(
+    'Quantize a quantized model again?',
+    {
+      modal: true,
+      detail: `${sentence(problem.message)} The result is better when it is made from an F16, BF16 or F32 model.`,
+    },
+    goOn,
+  );
+  return answer === goOn;
 }
 
 export async function confirmOverwrite(output: string): Promise<boolean> {
@@ -139,12 +164,14 @@ async function typePicks(source: string, imatrix: string | undefined, services: 
   const params = { path: source, ...(imatrix === undefined ? {} : { imatrix }) };
   const { types } = await services.worker.request('quantize/preview', params);
   const picks: TypePick[] = [];
-  let separated = false;
+  let group: string | undefined;
   for (const item of typeItems(types, openModel(source, services)?.byteLength)) {
-    if (item.blocked && !separated) {
-      picks.push({ label: 'Not possible for this model', kind: vscode.QuickPickItemKind.Separator });
-      separated = true;
+    const kind = item.obstacle?.kind;
+    if (kind !== undefined && kind !== group) {
+      const label = kind === 'requantize' ? 'From weights that are quantized already' : 'Not possible for this model';
+      picks.push({ label, kind: vscode.QuickPickItemKind.Separator });
     }
+    group = kind;
     picks.push({ label: item.label, description: item.description, detail: item.detail, item });
   }
   return picks;

@@ -11,6 +11,8 @@ export interface QuantizeRequest {
   readonly fileType: string;
   readonly imatrix?: string;
   readonly overwrite: boolean;
+  /** Tensors that are quantized already may be quantized again. */
+  readonly allowRequantize: boolean;
 }
 
 /** Second argument of `quantsmith.quantize` when nothing shall be asked. */
@@ -20,22 +22,31 @@ export interface QuantizeArguments {
   readonly output?: string;
   readonly imatrix?: string;
   readonly overwrite: boolean;
+  /** Tensors that are quantized already may be quantized again. */
+  readonly allowRequantize: boolean;
 }
 
 /** Undefined when the argument is not ours (the explorer passes all selected files, the editor title its group). */
 export function parseArguments(argument: unknown): QuantizeArguments | undefined {
   if (typeof argument !== 'object' || argument === null || !('fileType' in argument)) return undefined;
-  const { fileType, output, imatrix, overwrite } = argument as Record<string, unknown>;
-  if (typeof fileType !== 'string' || !isText(output) || !isText(imatrix) || !isFlag(overwrite)) {
+  const { fileType, output, imatrix, overwrite, allowRequantize } = argument as Record<string, unknown>;
+  if (
+    typeof fileType !== 'string' ||
+    !isText(output) ||
+    !isText(imatrix) ||
+    !isFlag(overwrite) ||
+    !isFlag(allowRequantize)
+  ) {
     throw new QuantsmithError(
       'usage/arguments',
-      'Expected {"fileType": "Q4_K_M", "output"?: path, "imatrix"?: path, "overwrite"?: true or false} as arguments of quantsmith.quantize.',
+      'Expected {"fileType": "Q4_K_M", "output"?: path, "imatrix"?: path, "overwrite"?: true or false, "allowRequantize"?: true or false} as arguments of quantsmith.quantize.',
       'Correct the arguments in keybindings.json, or leave them out to be asked.',
     );
   }
   return {
     fileType,
     overwrite: overwrite ?? false,
+    allowRequantize: allowRequantize ?? false,
     ...(output === undefined ? {} : { output }),
     ...(imatrix === undefined ? {} : { imatrix }),
   };
@@ -57,7 +68,13 @@ export function quantizeJob(
   return {
     source: request.source,
     output: request.output,
-    options: { fileType: request.fileType, rules: [], pure: false, allowRequantize: false, onFallback: 'promote' },
+    options: {
+      fileType: request.fileType,
+      rules: [],
+      pure: false,
+      allowRequantize: request.allowRequantize,
+      onFallback: 'promote',
+    },
     threads: compute.threads,
     backend: compute.backend,
     overwrite: request.overwrite,

@@ -6,6 +6,9 @@ import type { JobProgress, QuantizationReport } from '../../core/quantize/quanti
 import type { TypePreview } from '../../protocol/worker-protocol.js';
 import { bitsText, bytesText, countText, durationText, sentence } from '../texts.js';
 
+/** The planner's code for tensors that are quantized already; the only obstacle a user can decide to ignore. */
+const REQUANTIZE = 'plan/requantize';
+
 /** One line of the type list. */
 export interface TypeItem {
   readonly fileType: string;
@@ -13,8 +16,8 @@ export interface TypeItem {
   readonly description: string;
   readonly detail: string;
   readonly recommended: boolean;
-  /** Why this type cannot be made from this model. */
-  readonly blocked?: Problem;
+  /** Why this type cannot be made from this model, or only by quantizing again what is quantized already. */
+  readonly obstacle?: { readonly problem: Problem; readonly kind: 'requantize' | 'impossible' };
 }
 
 /**
@@ -23,33 +26,41 @@ export interface TypeItem {
  */
 const RECOMMENDED = ['Q4_K_M', 'Q5_K_M', 'Q4_K_S', 'Q8_0'] as const;
 
-/** The type list: smallest first, types that are not possible last. */
+/** The type list: smallest first; after those that can be made at once, those that need a decision, then the impossible. */
 export function typeItems(previews: readonly TypePreview[], sourceBytes: number | undefined): TypeItem[] {
-  const possible = previews.filter(preview => blocking(preview) === undefined);
+  const possible = previews.filter(preview => obstacleTo(preview) === undefined);
   const recommended = RECOMMENDED.find(name => possible.some(preview => preview.fileType === name));
   return [...previews]
-    .sort(
-      (a, b) => Number(blocking(a) !== undefined) - Number(blocking(b) !== undefined) || a.byteLength - b.byteLength,
-    )
+    .sort((a, b) => groupOf(a) - groupOf(b) || a.byteLength - b.byteLength)
     .map(preview => typeItem(preview, preview.fileType === recommended, sourceBytes));
 }
 
+function groupOf(preview: TypePreview): number {
+  const kind = obstacleTo(preview)?.kind;
+  return kind === undefined ? 0 : kind === 'requantize' ? 1 : 2;
+}
+
 function typeItem(preview: TypePreview, recommended: boolean, sourceBytes: number | undefined): TypeItem {
-  const blocked = blocking(preview);
+  const obstacle = obstacleTo(preview);
   const size = `${bitsText(preview.bitsPerWeight)} bits per weight · ${bytesText(preview.byteLength)}${shareText(preview.byteLength, sourceBytes)}`;
-  const notes = blocked ? [`Not possible: ${sentence(blocked.message)}`] : noteTexts(preview.problems);
   return {
     fileType: preview.fileType,
     label: preview.fileType,
     description: recommended ? `${size} $(star-full) recommended` : size,
-    detail: [sentence(preview.summary), ...notes].join(' '),
+    // An obstacle comes alone, because a long line is cut.
+    detail: obstacle
+      ? sentence(obstacle.problem.message)
+      : [sentence(preview.summary), ...noteTexts(preview.problems)].join(' '),
     recommended,
-    ...(blocked ? { blocked } : {}),
+    ...(obstacle ? { obstacle } : {}),
   };
 }
 
-function blocking(preview: TypePreview): Problem | undefined {
-  return preview.problems.find(problem => problem.severity === 'error');
+function obstacleTo(preview: TypePreview): TypeItem['obstacle'] {
+  const errors = preview.problems.filter(({ severity }) => severity === 'error');
+  const worst = errors.find(({ code }) => code !== REQUANTIZE);
+  const problem = worst ?? errors[0];
+  return problem && { problem, kind: worst ? 'impossible' : 'requantize' };
 }
 
 function shareText(bytes: number, sourceBytes: number | undefined): string {
@@ -126,11 +137,14 @@ export interface FailureText {
   readonly canRetry: boolean;
 }
 
+/** The worker went, the system refused, or the place for the output can be put right in the meantime. */
+const RETRY = /^(?:worker\/|io\/|output\/(?:in-use|lost|no-folder|not-writable)$)/;
+
 /** One message with what happened, what to do, and the code to search for. */
 export function failureText(error: ErrorData, source: string): FailureText {
   const hint = error.hint === undefined ? '' : ` ${sentence(error.hint)}`;
   return {
     message: `Could not quantize ${path.basename(source)}: ${sentence(error.message)}${hint} (${error.code})`,
-    canRetry: error.code.startsWith('worker/') || error.code.startsWith('io/'),
+    canRetry: RETRY.test(error.code),
   };
 }

@@ -1,5 +1,6 @@
 // What the status bar item says in every state of the worker. Pure.
 import type { WorkerState } from '../services/worker.js';
+import { sentence } from '../texts.js';
 
 export interface StatusText {
   readonly text: string;
@@ -63,6 +64,7 @@ function ready(tooltip: readonly string[]): StatusText {
 function backendLines(state: WorkerState): string[] {
   if (state.kind !== 'idle' && state.kind !== 'busy') return [];
   const { backend, isa, notes } = state.status;
-  const kernels = backend === 'native' ? 'native' : 'WebAssembly';
-  return [`Kernels: ${kernels}${isa === '' ? '' : `, ${isa}`}.`, ...notes];
+  // The notes say what is used and why; they are short lines of a log.
+  if (notes.length > 0) return notes.map(note => sentence(note.charAt(0).toUpperCase() + note.slice(1)));
+  return [`Using ${backend === 'native' ? 'native' : 'WebAssembly'} kernels${isa === '' ? '' : ` (${isa})`}.`];
 }

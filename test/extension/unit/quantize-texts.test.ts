@@ -92,12 +92,19 @@ describe('type list', () => {
     );
   });
 
-  test('puts what is not possible last, with the reason, and recommends another type', () => {
-    const impossible = problem('error', 'plan/requantize', 'The source is quantized already', 'Use the F16 file.');
-    const items = typeItems([preview('Q4_K_M', 1, [impossible]), preview('Q8_0', 9)], undefined);
-    expect(items.map(item => `${item.fileType} ${item.recommended}`)).toEqual(['Q8_0 true', 'Q4_K_M false']);
-    expect(items[1]!.blocked).toEqual(impossible);
-    expect(items[1]!.detail).toBe('summary of Q4_K_M. Not possible: The source is quantized already.');
+  test('puts last what needs a decision and what is not possible, with the reason, and recommends another type', () => {
+    const again = problem('error', 'plan/requantize', '7 tensors are quantized already', 'Use the F16 file.');
+    const impossible = problem('error', 'plan/no-kernels', 'Nothing here reads IQ2_XXS');
+    const items = typeItems(
+      [preview('Q4_0', 1, [again, impossible]), preview('Q4_K_M', 2, [again]), preview('Q8_0', 9)],
+      undefined,
+    );
+    expect(items.map(item => `${item.fileType} ${item.obstacle?.kind} ${item.recommended}: ${item.detail}`)).toEqual([
+      'Q8_0 undefined true: summary of Q8_0.',
+      'Q4_K_M requantize false: 7 tensors are quantized already.',
+      'Q4_0 impossible false: Nothing here reads IQ2_XXS.',
+    ]);
+    expect(items[2]!.obstacle?.problem).toEqual(impossible);
   });
 
   test('of nothing is nothing', () => {
@@ -197,24 +204,38 @@ describe('arguments', () => {
     expect(parseArguments('Q4_K_M')).toBeUndefined();
   });
   test('of a keybinding are checked', () => {
-    expect(parseArguments({ fileType: 'Q8_0' })).toEqual({ fileType: 'Q8_0', overwrite: false });
-    expect(parseArguments({ fileType: 'Q8_0', output: 'x', imatrix: 'y', overwrite: true })).toEqual({
+    expect(parseArguments({ fileType: 'Q8_0' })).toEqual({
+      fileType: 'Q8_0',
+      overwrite: false,
+      allowRequantize: false,
+    });
+    expect(
+      parseArguments({ fileType: 'Q8_0', output: 'x', imatrix: 'y', overwrite: true, allowRequantize: true }),
+    ).toEqual({
       fileType: 'Q8_0',
       output: 'x',
       imatrix: 'y',
       overwrite: true,
+      allowRequantize: true,
     });
     for (const wrong of [{ fileType: 4 }, { fileType: 'Q8_0', output: 1 }, { fileType: 'Q8_0', overwrite: 'yes' }]) {
       expect(() => parseArguments(wrong)).toThrow(/Expected \{"fileType"/);
     }
   });
   test('become a job without rules', () => {
-    const request = { source: '/m/a.gguf', output: '/m/b.gguf', fileType: 'Q8_0', imatrix: '/m/i', overwrite: true };
+    const request = {
+      source: '/m/a.gguf',
+      output: '/m/b.gguf',
+      fileType: 'Q8_0',
+      imatrix: '/m/i',
+      overwrite: true,
+      allowRequantize: true,
+    };
     expect(quantizeJob(request, { threads: 3, backend: 'wasm' })).toEqual({
       source: '/m/a.gguf',
       output: '/m/b.gguf',
       imatrix: '/m/i',
-      options: { fileType: 'Q8_0', rules: [], pure: false, allowRequantize: false, onFallback: 'promote' },
+      options: { fileType: 'Q8_0', rules: [], pure: false, allowRequantize: true, onFallback: 'promote' },
       threads: 3,
       backend: 'wasm',
       overwrite: true,

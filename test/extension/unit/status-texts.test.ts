@@ -5,7 +5,12 @@ import { statusText } from '../../../src/extension/status/status-texts.js';
 
 const idle: WorkerState = {
   kind: 'idle',
-  status: { state: 'idle', backend: 'native', isa: 'avx512', notes: ['Chosen because it loads.'] },
+  status: {
+    state: 'idle',
+    backend: 'native',
+    isa: 'avx512',
+    notes: ['using native kernels (avx512)', 'not used: wasm'],
+  },
 };
 const show = (state: WorkerState, job?: { title: string; percent: number | undefined }) => {
   const { text, tooltip, isWarning } = statusText(state, job);
@@ -23,8 +28,8 @@ test('running says which kernels and why', () => {
   expect(show(idle)).toEqual([
     '$(circuit-board) Quantsmith',
     'Ready.',
-    'Kernels: native, avx512.',
-    'Chosen because it loads.',
+    'Using native kernels (avx512).',
+    'Not used: wasm.',
   ]);
 });
 
