@@ -12,6 +12,9 @@ import type { SyntaxNode } from '../core/recipe/yaml-tree.js';
 /** Names of the two files in the folder. */
 export const TREE_SITTER_FILES = ['web-tree-sitter.wasm', 'tree-sitter-yaml.wasm'] as const;
 
+/** The longest text that is parsed takes half a second; ten times that is a parser that is lost. */
+const MAX_PARSE_MS = 5000;
+
 /** A replacement of `[start, oldEnd)` by text that ends at `newEnd`; UTF-16 offsets into the text before and after. */
 export interface TextEdit {
   readonly start: number;
@@ -52,7 +55,7 @@ export class YamlParser {
 
   /** Parses a text from scratch. */
   parse(text: string): YamlTree {
-    return wrap(this.required(this.parser.parse(text)));
+    return wrap(this.required(this.bounded(text)));
   }
 
   /**
@@ -76,7 +79,8 @@ export class YamlParser {
       text = edit.after;
     }
     try {
-      return wrap(this.required(this.parser.parse(text, old)));
+      // Should reusing the old tree ever take too long, parsing afresh is the way out.
+      return wrap(this.bounded(text, old) ?? this.required(this.bounded(text)));
     } finally {
       tree.delete();
     }
@@ -102,11 +106,20 @@ export class YamlParser {
     this.parser.delete();
   }
 
-  private required(tree: Tree | null): Tree {
+  /** Undefined if it took too long. */
+  private bounded(text: string, old?: Tree): Tree | undefined {
+    const deadline = performance.now() + MAX_PARSE_MS;
+    const tree = this.parser.parse(text, old ?? null, { progressCallback: () => performance.now() > deadline });
+    // A parse that was stopped would go on where it was, with the next text.
+    if (!tree) this.parser.reset();
+    return tree ?? undefined;
+  }
+
+  private required(tree: Tree | undefined): Tree {
     if (!tree)
       throw new QuantsmithError(
         'recipe/parser-failed',
-        'the YAML parser returned no tree',
+        `the YAML parser gave up after ${MAX_PARSE_MS / 1000} seconds`,
         'Please report this recipe.',
       );
     return tree;

@@ -3,7 +3,7 @@
 import type { GgufModel, GgufTensorInfo } from '../gguf/gguf.js';
 import type { Problem } from '../problem.js';
 import type { TensorRule } from '../quantize/quantization-plan.js';
-import { compilePattern } from '../quantize/tensor-pattern.js';
+import { rememberedPattern } from './remembered-pattern.js';
 
 export interface BoundModel {
   /** As resolved from the recipe. */
@@ -28,7 +28,7 @@ export function matchedTensors(
   const key = `${rule.kind} ${rule.pattern}`;
   let matched = patterns.get(key);
   if (!matched) {
-    const compiled = compilePattern(rule.kind, rule.pattern);
+    const compiled = rememberedPattern(rule.kind, rule.pattern);
     matched = compiled.ok ? model.tensors.filter(tensor => compiled.matches(tensor.name)) : [];
     if (patterns.size >= MAX_REMEMBERED_PATTERNS) patterns.clear();
     patterns.set(key, matched);

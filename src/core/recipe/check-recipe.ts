@@ -131,7 +131,9 @@ function* checkModel(draft: RecipeDraft, bound: BoundModel): Generator<RecipeDia
     const effect = effects[index];
     if (effect) yield* checkRule(rule, effect, draft, bound);
   }
-  yield* checkPlan(draft, bound);
+  // Rules that decide nothing cannot change the plan, and matching them again is most of its cost.
+  const deciding = draft.rules.filter((_, index) => (effects[index]?.taken.length ?? 0) > 0);
+  yield* checkPlan(draft, deciding, bound);
 }
 
 /** Problems of the plan that are said better, and in a better place, by the checks here. */
@@ -145,12 +147,12 @@ const SAID_ELSEWHERE = new Set([
 ]);
 
 /** What the planner finds when it carries the recipe out: substitutions, requantization, kernels that are missing. */
-function* checkPlan(draft: RecipeDraft, bound: BoundModel): Generator<RecipeDiagnostic> {
+function* checkPlan(draft: RecipeDraft, rules: readonly RecipeRule[], bound: BoundModel): Generator<RecipeDiagnostic> {
   const { type, source } = draft;
   if (!type || !source) return;
   const plan = planQuantization(bound.model, {
     ...defaultOptions(type.name),
-    rules: draft.rules,
+    rules,
     onFallback: draft.fallback,
   });
   const byRule = new Map(plan.tensors.map(tensor => [tensor.name, tensor.rule]));
@@ -160,7 +162,7 @@ function* checkPlan(draft: RecipeDraft, bound: BoundModel): Generator<RecipeDiag
     // Whether the matrix has what a type needs is known only when it is read.
     if (problem.code === 'plan/imatrix-required' && draft.imatrix) continue;
     if (problem.code === 'plan/shape-mismatch' || problem.code === 'plan/no-fallback') {
-      const decidedByRule = draft.rules.some(rule => byRule.get(problem.subject ?? '')?.startsWith(rule.label));
+      const decidedByRule = rules.some(rule => byRule.get(problem.subject ?? '')?.startsWith(rule.label));
       if (!decidedByRule) perTensor.set(problem.code, [...(perTensor.get(problem.code) ?? []), problem]);
       continue;
     }

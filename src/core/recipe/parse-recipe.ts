@@ -5,7 +5,7 @@ import { FILE_TYPES, fileTypeByName, suggestFileTypes } from '../ggml/file-type.
 import { GGML_TYPES, ggmlTypeByName, type GgmlType } from '../ggml/ggml-type.js';
 import { nearestNames } from '../ggml/nearest-name.js';
 import type { FallbackPolicy } from '../quantize/quantization-plan.js';
-import { compilePattern } from '../quantize/tensor-pattern.js';
+import { rememberedPattern } from './remembered-pattern.js';
 import { comparePositions, type LineIndex } from './line-index.js';
 import type { LocatedPath, Recipe, RecipeDiagnostic, RecipeRule, TextRange } from './recipe.js';
 import {
@@ -306,7 +306,7 @@ class Reader {
     const rule = isRegex
       ? ({ kind: 'regex', pattern: value.slice(1, -1) } as const)
       : ({ kind: 'glob', pattern: value } as const);
-    const compiled = compilePattern(rule.kind, rule.pattern);
+    const compiled = rememberedPattern(rule.kind, rule.pattern);
     if (compiled.ok) return rule;
     const place = compiled.position > 0 ? ` (at character ${compiled.position + 1})` : '';
     this.add(
