@@ -126,6 +126,8 @@ function* checkModel(draft: RecipeDraft, bound: BoundModel): Generator<RecipeDia
       yield diagnostic('source-problem', problem.severity, draft.source.range, withHint(problem.message, problem.hint));
     }
   }
+  // A header that is wrong says nothing reliable about tensors.
+  if (bound.problems.some(problem => problem.severity === 'error')) return;
   const effects = ruleEffects(bound.model, draft.rules);
   for (const [index, rule] of draft.rules.entries()) {
     const effect = effects[index];

@@ -287,12 +287,20 @@ class Builder {
       case "'":
         return { kind: 'scalar', range, style: 'single-quoted', value: decodeSingleQuoted(text) };
       case '|':
-        return { kind: 'scalar', range, style: 'literal', value: decodeBlock(text) };
+        return { kind: 'scalar', range, style: 'literal', value: decodeBlock(this.blockText(start, end)) };
       case '>':
-        return { kind: 'scalar', range, style: 'folded', value: decodeBlock(text) };
+        return { kind: 'scalar', range, style: 'folded', value: decodeBlock(this.blockText(start, end)) };
       default:
         return { kind: 'scalar', range, style: 'plain', value: decodePlain(text) };
     }
+  }
+
+  /** A block scalar with the blank lines after it, which `+` keeps and the node leaves out. */
+  private blockText(start: number, end: number): string {
+    const { text } = this.lines;
+    let next = end;
+    while (next < text.length && /\s/.test(text.charAt(next))) next++;
+    return text.slice(start, next === text.length ? next : this.lines.lineStart(this.lines.lineAt(next)));
   }
 
   private refuse(range: TextRange, what: string, todo: string): void {

@@ -1,0 +1,82 @@
+// What is found out about the files a recipe names: on real files of every awkward kind.
+import { execFileSync } from 'node:child_process';
+import { mkdir, mkdtemp, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { checkRecipe } from '../../src/core/recipe/check-recipe.js';
+import { recipeToJob } from '../../src/core/recipe/recipe-job.js';
+import { gatherRecipeFacts, resolveRecipePath } from '../../src/platform/recipe-facts.js';
+import { yamlParser } from '../core/recipe/yaml.js';
+import { ggufBytes } from './gguf.js';
+
+const parser = await yamlParser();
+let folder: string;
+const at = (name: string): string => path.join(folder, name);
+
+beforeAll(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), 'quantsmith-facts-'));
+  const model = ggufBytes([{ name: 'token_embd.weight', ne: [256, 8] }]);
+  await writeFile(at('model.gguf'), model);
+  await writeFile(at('cut.gguf'), model.subarray(0, 60));
+  await writeFile(at('empty.gguf'), '');
+  await writeFile(at('hostile.gguf'), Buffer.concat([model.subarray(0, 8), Buffer.alloc(16, 0x7f)]));
+  // 60 GB that take no room: a header is all that is read.
+  await writeFile(at('huge.gguf'), model);
+  await truncate(at('huge.gguf'), 60e9);
+  await mkdir(at('folder.gguf'));
+  await symlink(at('model.gguf'), at('link.gguf'));
+  if (process.platform !== 'win32') execFileSync('mkfifo', [at('pipe.gguf')]);
+});
+
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+/** `severity code` of everything said about the files of a recipe. */
+async function check(source: string, output = 'out.gguf'): Promise<string[]> {
+  const { draft } = parser.parseRecipeText(`recipe: 1\nsource: ${source}\noutput: ${output}\ntype: Q8_0\n`);
+  const facts = await gatherRecipeFacts(draft, at('a.quant.yaml'));
+  return checkRecipe(draft, facts).map(({ severity, code }) => `${severity} ${code}`);
+}
+
+test.each([
+  ['model.gguf', 'out.gguf', []],
+  ['./model.gguf', 'no/such/out.gguf', ['info recipe/output-folder']],
+  ['model.gguf', './model.gguf', ['error recipe/output-is-source']],
+  ['model.gguf', 'link.gguf', ['error recipe/output-is-source']],
+  ['model.gguf', 'cut.gguf', ['hint recipe/output-exists']],
+  ['nothing.gguf', 'out.gguf', ['error recipe/source-missing']],
+  ['folder.gguf', 'out.gguf', ['error recipe/source-unusable']],
+  ['empty.gguf', 'out.gguf', ['error recipe/source-unusable']],
+  ['hostile.gguf', 'out.gguf', ['error recipe/source-problem']],
+  ['https://example.com/model.gguf', 'out.gguf', ['error recipe/source-unusable']],
+  ['huge.gguf', 'out.gguf', []],
+])('%s to %s', async (source, output, expected) => {
+  expect(await check(source, output)).toEqual(expected);
+});
+
+test('a file that ends in its header is unusable, or its problem is an error', async () => {
+  expect((await check('cut.gguf')).filter(line => line.startsWith('error')).length).toBeGreaterThan(0);
+});
+
+test.skipIf(process.platform === 'win32')('a named pipe does not hang', async () => {
+  expect(await check('pipe.gguf')).toEqual(['error recipe/source-unusable']);
+});
+
+test('a recipe as a job: paths from its folder, everything else as written', () => {
+  const { recipe } = parser.parseRecipeText(
+    'recipe: 1\nsource: ../m.gguf\noutput: /out/b.gguf\ntype: q4_k_m\nimatrix: i.gguf\nfallback: q8_0\nrules:\n  - {tensors: /a|b/, type: q6_k}\n',
+  );
+  if (!recipe) throw new Error('not a recipe');
+  expect(recipeToJob(recipe, written => resolveRecipePath('/home/r/a.quant.yaml', written))).toEqual({
+    source: '/home/m.gguf',
+    output: '/out/b.gguf',
+    imatrix: '/home/r/i.gguf',
+    options: {
+      fileType: 'Q4_K_M',
+      rules: [{ kind: 'regex', pattern: 'a|b', type: 'Q6_K', label: 'rule 1: /a|b/' }],
+      pure: false,
+      allowRequantize: false,
+      onFallback: 'Q8_0',
+    },
+  });
+});
