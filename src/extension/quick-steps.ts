@@ -54,11 +54,13 @@ export async function pickStep<Item extends vscode.QuickPickItem>(
   pick.buttons = options.step > 1 ? [vscode.QuickInputButtons.Back] : [];
   try {
     return await new Promise<StepResult<Item>>((resolve, reject) => {
+      let isConfirming = false;
       const accept = async (item: Item): Promise<void> => {
-        pick.enabled = false;
+        if (isConfirming) return;
+        isConfirming = true;
         const confirmed = (await options.confirm?.(item)) ?? true;
+        isConfirming = false;
         if (confirmed) resolve({ kind: 'next', value: item });
-        else if (!owned.isDisposed) pick.enabled = true;
       };
       owned.add(
         pick.onDidAccept(() => {
@@ -116,8 +118,9 @@ export async function textStep(options: TextOptions): Promise<StepResult<string>
   box.valueSelection = options.selection;
   box.ignoreFocusOut = true;
   box.buttons = [...(options.step > 1 ? [vscode.QuickInputButtons.Back] : []), ...options.buttons];
-  /** A dialog of ours hides the box for a moment; that is not the user leaving. */
+  /** A file dialog of ours may hide the box for a moment; that is not the user leaving. */
   let inDialog = false;
+  let isHidden = false;
 
   const check = async (): Promise<boolean> => {
     const { value } = box;
@@ -134,13 +137,12 @@ export async function textStep(options: TextOptions): Promise<StepResult<string>
   };
   const duringDialog = async <T>(work: () => Promise<T>): Promise<T> => {
     inDialog = true;
-    box.enabled = false;
     try {
       return await work();
     } finally {
       inDialog = false;
-      box.enabled = true;
-      box.show();
+      if (isHidden) box.show();
+      isHidden = false;
     }
   };
 
@@ -148,7 +150,7 @@ export async function textStep(options: TextOptions): Promise<StepResult<string>
     return await new Promise<StepResult<string>>((resolve, reject) => {
       const accept = async (): Promise<void> => {
         const { value } = box;
-        if (!(await check())) return;
+        if (inDialog || !(await check())) return;
         if (await duringDialog(() => options.confirm(value))) resolve({ kind: 'next', value });
       };
       const press = async (button: vscode.QuickInputButton): Promise<void> => {
@@ -178,7 +180,8 @@ export async function textStep(options: TextOptions): Promise<StepResult<string>
       );
       owned.add(
         box.onDidHide(() => {
-          if (!inDialog) resolve({ kind: 'cancel' });
+          if (inDialog) isHidden = true;
+          else resolve({ kind: 'cancel' });
         }),
       );
       box.show();

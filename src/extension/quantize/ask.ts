@@ -1,5 +1,6 @@
 // The questions of "Quantize Model…": importance matrix (only if one lies beside the model), type, output. Asks and
 // returns; what the answers mean is decided by the pure functions beside this file.
+import { stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import * as path from 'node:path';
 import * as vscode from 'vscode';
@@ -7,7 +8,7 @@ import type { ModelDescription } from '../../protocol/worker-protocol.js';
 import type { Services } from '../feature.js';
 import { pickStep, runSteps, textStep, type Step } from '../quick-steps.js';
 import { importanceMatricesBeside, outputFacts } from './output-check.js';
-import { defaultOutput, judgeOutput, resolveOutput, samePath } from './output-name.js';
+import { defaultOutput, isShard, judgeOutput, resolveOutput, samePath } from './output-name.js';
 import { sentence } from '../texts.js';
 import type { QuantizeRequest } from './quantize-request.js';
 import { typeItems, type TypeItem } from './quantize-texts.js';
@@ -165,7 +166,7 @@ async function typePicks(source: string, imatrix: string | undefined, services: 
   const { types } = await services.worker.request('quantize/preview', params);
   const picks: TypePick[] = [];
   let group: string | undefined;
-  for (const item of typeItems(types, openModel(source, services)?.byteLength)) {
+  for (const item of typeItems(types, await sourceBytes(source, services))) {
     const kind = item.obstacle?.kind;
     if (kind !== undefined && kind !== group) {
       const label = kind === 'requantize' ? 'From weights that are quantized already' : 'Not possible for this model';
@@ -189,6 +190,17 @@ function matrixItems(files: readonly string[]): MatrixPick[] {
 function openModel(source: string, services: Services): ModelDescription | undefined {
   const state = services.inspectors.all.find(({ document }) => samePath(document.path, source))?.document.state;
   return state?.kind === 'model' ? state.model : undefined;
+}
+
+/** Bytes of the whole model; undefined for a shard of a model that nobody has opened. */
+async function sourceBytes(source: string, services: Services): Promise<number | undefined> {
+  const opened = openModel(source, services);
+  if (opened) return opened.byteLength;
+  if (isShard(source)) return undefined;
+  return stat(source).then(
+    ({ size }) => size,
+    () => undefined,
+  );
 }
 
 function sourceFiles(source: string, services: Services): readonly string[] {

@@ -6,6 +6,11 @@ import * as path from 'node:path';
 const TYPE_SUFFIX = /[-._](?:f16|f32|fp16|fp32|bf16|i?q\d(?:_[a-z0-9]+)+|tq\d_\d|mxfp4(?:_moe)?|nvfp4)$/i;
 const SHARD_SUFFIX = /-\d{5}-of-\d{5}$/;
 
+/** One of several files of a model, by its name: `qwen-00001-of-00003.gguf`. */
+export function isShard(file: string): boolean {
+  return SHARD_SUFFIX.test(file.replace(/\.gguf$/i, ''));
+}
+
 /** The model's name without folder, extension, shard number and type: `qwen-00001-of-00003.gguf` and `qwen-F16.gguf` give `qwen`. */
 export function modelStem(source: string): string {
   const stem = path

@@ -13,6 +13,8 @@ export interface QuantizeRequest {
   readonly overwrite: boolean;
   /** Tensors that are quantized already may be quantized again. */
   readonly allowRequantize: boolean;
+  /** Go on where a run that was interrupted stopped; without one, start anew. */
+  readonly resume?: boolean;
 }
 
 /** Second argument of `quantsmith.quantize` when nothing shall be asked. */
@@ -79,7 +81,7 @@ export function quantizeJob(
     backend: compute.backend,
     overwrite: request.overwrite,
     dryRun: false,
-    resume: false,
+    resume: request.resume ?? false,
     keepSplit: false,
     ...(request.imatrix === undefined ? {} : { imatrix: request.imatrix }),
   };

@@ -110,7 +110,7 @@ async function announceFailure(error: ErrorData, request: QuantizeRequest, servi
     error.code === 'job/busy' ? [cancelOther] : error.code === 'output/exists' ? [replace] : canRetry ? [retry] : [];
   const pressed = await vscode.window.showErrorMessage(message, ...action, showLog);
   if (pressed === showLog) services.log.show();
-  else if (pressed === retry) await runQuantize(request, services);
+  else if (pressed === retry) await runQuantize({ ...request, resume: true }, services);
   else if (pressed === cancelOther) services.jobs.cancel();
   else if (pressed === replace && (await confirmOverwrite(request.output))) {
     await runQuantize({ ...request, overwrite: true }, services);

@@ -240,7 +240,7 @@ describe('arguments', () => {
       backend: 'wasm',
       overwrite: true,
       dryRun: false,
-      resume: false,
+      resume: true,
       keepSplit: false,
     });
   });
