@@ -230,6 +230,7 @@ describe('arguments', () => {
       imatrix: '/m/i',
       overwrite: true,
       allowRequantize: true,
+      resume: true,
     };
     expect(quantizeJob(request, { threads: 3, backend: 'wasm' })).toEqual({
       source: '/m/a.gguf',
