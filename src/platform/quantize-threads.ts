@@ -11,6 +11,9 @@ import type { ConversionTask, FromThread, ThreadSettings, ToThread } from '../pr
 /** More threads than this are a mistake; each costs some 10 MB. */
 const MAX_THREADS = 256;
 
+/** Results being written while the threads go on. */
+const WRITE_AHEAD = 2;
+
 interface Open {
   readonly task: ConversionTask;
   readonly resolve: (result: ConversionResult) => void;
@@ -34,7 +37,7 @@ export class QuantizeThreads implements Converter {
     readonly isa: string,
     slotByteLength: number,
   ) {
-    this.slots = 2 * members.length;
+    this.slots = 2 * members.length + WRITE_AHEAD;
     this.memory = Array.from({ length: this.slots }, () => new ArrayBuffer(slotByteLength));
     for (const thread of members) {
       thread.worker.on('message', (message: FromThread) => {

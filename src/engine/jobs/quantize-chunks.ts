@@ -61,6 +61,14 @@ export function largestChunk(tensors: readonly PlannedTensor[]): {
   return { source, target, weights };
 }
 
+/** About how many tasks these tensors make; at least 1. */
+export function taskCount(tensors: readonly PlannedTensor[]): number {
+  return Math.max(
+    1,
+    tensors.reduce((sum, tensor) => sum + Math.ceil(tensor.elementCount / CHUNK_WEIGHTS), 0),
+  );
+}
+
 /**
  * The tasks of one tensor in order. `importance` is its entry if the plan says that it is used. `littleEndian` is that of
  * the source file; throws `quantize/big-endian` for block formats that would have to be taken apart to turn them round.

@@ -19,7 +19,7 @@ import type {
 } from '../../core/quantize/quantization-plan.js';
 import type { FileIdentity } from '../../protocol/quantize-thread-protocol.js';
 import type { QuantizeJob } from '../../protocol/worker-protocol.js';
-import { chunksOf, largestChunk } from './quantize-chunks.js';
+import { chunksOf, largestChunk, taskCount } from './quantize-chunks.js';
 import type { QuantizeServices, QuantizeSource } from './quantize-services.js';
 import { convertTensors, type Finished } from './quantize-stream.js';
 
@@ -110,11 +110,12 @@ async function prepare(
   const byteLengths = headers.map((header, i) => header.byteLength + (plan.shards[i]?.dataLength ?? 0));
   const paths = outputPaths(job.output, plan.shards.length);
   const files = [...source.files, ...(opened ? [opened.file] : [])];
-  const threads = job.threads > 0 ? job.threads : services.physicalCores();
+  // A thread costs 30 ms to start: no more of them than tasks.
+  const threads = Math.min(job.threads > 0 ? job.threads : services.physicalCores(), taskCount(plan.tensors));
   const largest = largestChunk(plan.tensors);
   const facts = await services.placeFacts(paths, files);
-  // Per thread: the piece read, the same as float32, and two results (one being written while the next is computed).
-  const memoryNeeded = threads * (largest.source + 4 * largest.weights + 2 * largest.target);
+  // Per thread: the piece read, the same as float32, a result under way and one waiting; and two being written.
+  const memoryNeeded = threads * (largest.source + 4 * largest.weights + 2 * largest.target) + 2 * largest.target;
   const headerLengths = headers.map(header => header.byteLength);
   const checked = preflight(plan, headerLengths, { ...facts, overwrite: job.overwrite, memoryNeeded });
   if (!job.dryRun) throwFirstError(checked);
