@@ -216,6 +216,17 @@ describe('in this process', () => {
     ]);
   });
 
+  test('a request that makes no sense is logged and answered, and the next one as ever', async () => {
+    await client.initialize();
+    const uri = uriOf('a.quant.yaml');
+    await client.open(uri, RECIPE);
+    expect(await client.request('textDocument/completion', { textDocument: { uri } })).toEqual([]);
+    expect(await client.request('textDocument/hover', { textDocument: { uri } })).toBeNull();
+    expect(client.logged.map(line => line.split(':')[0])).toEqual(['completion', 'hover']);
+    expect(await client.hover(uri, { line: 3, character: 1 })).not.toBeNull();
+    expect(await client.completion(uriOf('never-opened.quant.yaml'), { line: 0, character: 0 })).toEqual([]);
+  });
+
   test.each([
     ['binary garbage', '\0\u0001\uFFFD\uD800\uDFFF\x7f'.repeat(2000)],
     ['brackets 10,000 deep', `rules: ${'['.repeat(10_000)}`],
