@@ -14,7 +14,7 @@ import { fileURLToPath } from 'node:url';
 
 const root = path.resolve(import.meta.dirname, '..');
 const kernels = path.join(root, 'kernels');
-const output = path.join(root, 'dist/kernels');
+const defaultOutput = path.join(root, 'dist/kernels');
 const cache = path.join(root, 'dist/.kernels');
 
 // Contraction to fused multiply-add would change bytes in 248 of 1,545 reference records; math-errno only adds calls.
@@ -44,10 +44,10 @@ const ISAS = {
 /** @typedef {{ ok: boolean, fresh: boolean, message: string }} Outcome */
 
 /**
- * @param {{ native?: boolean, wasm?: boolean, log?: (line: string) => void }} options
+ * @param {{ native?: boolean, wasm?: boolean, output?: string, log?: (line: string) => void }} options
  * @returns {Promise<{ native?: Outcome, wasm?: Outcome }>} what was built; never rejects for a missing or failing compiler
  */
-export async function buildKernels({ native = true, wasm = true, log = console.log } = {}) {
+export async function buildKernels({ native = true, wasm = true, output = defaultOutput, log = console.log } = {}) {
   mkdirSync(output, { recursive: true });
   mkdirSync(cache, { recursive: true });
   const results = {};
@@ -59,7 +59,7 @@ export async function buildKernels({ native = true, wasm = true, log = console.l
     const start = performance.now();
     let outcome;
     try {
-      outcome = await build();
+      outcome = await build(output);
     } catch (error) {
       outcome = { ok: false, fresh: false, message: error.message };
     }
@@ -72,7 +72,7 @@ export async function buildKernels({ native = true, wasm = true, log = console.l
 
 // ---- native ----
 
-async function buildNative() {
+async function buildNative(output) {
   const target = path.join(output, 'kernels.node');
   const compiler = await findCompiler();
   if (!compiler) {
@@ -169,7 +169,7 @@ const WASM_LINK = [
   '-Wl,--strip-all',
 ];
 
-async function buildWasm() {
+async function buildWasm(output) {
   const target = path.join(output, 'kernels.wasm');
   const sources = [...SHARED_SOURCES, 'quantize/simd128.cc', 'dequantize/simd128.cc', 'bindings/wasm.cc'];
   const compilerPackage = path.join(root, 'node_modules/@yowasp/clang/package.json');
@@ -235,7 +235,7 @@ function hashOfHeaders() {
   return digest(...files.flatMap(file => [file, readFileSync(path.join(kernels, file))]));
 }
 
-const stampFile = target => path.join(cache, `${path.basename(target)}.stamp`);
+const stampFile = target => path.join(cache, `${digest(target)}.stamp`);
 
 function isFresh(target, stamp) {
   return existsSync(target) && existsSync(stampFile(target)) && readFileSync(stampFile(target), 'utf8') === stamp;
