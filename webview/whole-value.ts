@@ -6,7 +6,7 @@ import type { InspectorHost } from './host.js';
 import { formatInteger, formatScalar } from './model/format.js';
 import { arrayAsJson, scalarAsJson } from './model/metadata-rows.js';
 
-/** Elements per request: some hundred kilobytes of tokens, so that no message blocks the editor. */
+/** Elements per request, the most the host allows: some hundred kilobytes of tokens. */
 const CHUNK = 10_000;
 /** More elements than any vocabulary has (262,144 today) and still a clipboard that works. */
 export const MAX_COPY_ELEMENTS = 1_000_000;
@@ -26,7 +26,11 @@ export async function wholeArray(host: InspectorHost, row: MetadataRow): Promise
   while (values.length < array.length) {
     const count = Math.min(CHUNK, array.length - values.length);
     const answer = await host.request({ kind: 'array', key: row.key, start: values.length, count });
-    if (answer.values.length === 0) throw new QuantsmithError('inspector/short-answer', `${row.key} ended after ${formatInteger(values.length)} elements.`);
+    if (answer.values.length === 0)
+      throw new QuantsmithError(
+        'inspector/short-answer',
+        `${row.key} ended after ${formatInteger(values.length)} elements.`,
+      );
     for (const value of answer.values) values.push(value);
   }
   return values;
@@ -40,7 +44,7 @@ export async function wholeString(host: InspectorHost, row: MetadataRow): Promis
 /** The whole value as JSON. */
 export async function valueAsJson(host: InspectorHost, row: MetadataRow): Promise<string> {
   if (row.array) return arrayAsJson(await wholeArray(host, row), row.array.elementType);
-  if (typeof row.value === 'string') return JSON.stringify(await wholeString(host, row));
+  if (row.type === 'string') return JSON.stringify(await wholeString(host, row));
   return row.value === undefined ? 'null' : scalarAsJson(row.value, row.type);
 }
 

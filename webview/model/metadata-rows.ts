@@ -16,15 +16,16 @@ export function metadataType(row: MetadataRow): string {
   return row.array ? `${row.array.elementType}[${formatInteger(row.array.length)}]` : row.type;
 }
 
-function quoted(value: GgufScalar, type: string): string {
-  return typeof value === 'string' ? JSON.stringify(value) : formatScalar(value, type);
+/** The value as one element of a list: text in quotes. Numbers that messages carry as text stay bare. */
+export function elementText(value: GgufScalar, type: string): string {
+  return typeof value === 'string' && type === 'string' ? JSON.stringify(value) : formatScalar(value, type);
 }
 
 /** The value in one line. Strings are as they are, elements of arrays in JSON notation. */
 export function metadataPreview(row: MetadataRow): string {
   const { array } = row;
   if (array) {
-    const head = array.head.slice(0, PREVIEW_ELEMENTS).map(value => quoted(value, array.elementType));
+    const head = array.head.slice(0, PREVIEW_ELEMENTS).map(value => elementText(value, array.elementType));
     const more = array.length > head.length ? (head.length ? ', …' : '…') : '';
     return cutText(`[${head.join(', ')}${more}]`, PREVIEW_LENGTH).text;
   }
@@ -67,8 +68,12 @@ function searchText(row: MetadataRow): string {
   return row.value === undefined ? '' : formatScalar(row.value, row.type);
 }
 
-/** One value as JSON. 64-bit integers keep all digits; NaN and infinities, which JSON has no word for, become strings. */
-export function scalarAsJson(value: GgufScalar, type?: string): string {
+/**
+ * One value of GGUF type `type` as JSON. 64-bit integers, which arrive as text when they are beyond 2^53, keep all digits;
+ * NaN and infinities, which JSON has no word for, are strings.
+ */
+export function scalarAsJson(value: GgufScalar, type: string): string {
+  if (typeof value === 'string' && type !== 'string' && /^-?\d+$/u.test(value)) return value;
   if (typeof value === 'number') return Number.isFinite(value) ? formatNumber(value, type) : `"${formatNumber(value)}"`;
   return typeof value === 'bigint' ? String(value) : JSON.stringify(value);
 }

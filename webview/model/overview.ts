@@ -1,7 +1,15 @@
 // The overview as data: headline numbers, hyper-parameters, tokenizer, file facts and provenance, each only if the file
 // says it. Keys are those of the GGUF specification; a key we do not know stays in the metadata table and is not lost.
 import type { MetadataRow, ModelDescription } from '../../src/protocol/worker-protocol.js';
-import { formatBitsPerWeight, formatBytes, formatBytesExactly, formatHex, formatInteger, formatParameters, plural } from './format.js';
+import {
+  formatBitsPerWeight,
+  formatBytes,
+  formatBytesExactly,
+  formatHex,
+  formatInteger,
+  formatParameters,
+  plural,
+} from './format.js';
 import { metadataPreview } from './metadata-rows.js';
 import { cutText } from './visible-text.js';
 
@@ -92,7 +100,8 @@ function metadataIndex(model: ModelDescription): ReadonlyMap<string, MetadataRow
 function factOf(row: MetadataRow | undefined, label: string): Fact | undefined {
   if (!row) return undefined;
   // A count or an id is read with separators; a version or a name is not a number here.
-  const text = typeof row.value === 'number' && Number.isInteger(row.value) ? formatInteger(row.value) : metadataPreview(row);
+  const text =
+    typeof row.value === 'number' && Number.isInteger(row.value) ? formatInteger(row.value) : metadataPreview(row);
   return text === '' ? undefined : { label, value: cutText(text, FACT_LENGTH).text, key: row.key };
 }
 
@@ -129,8 +138,17 @@ export function factGroups(model: ModelDescription): FactGroup[] {
   const index = metadataIndex(model);
   const architecture = model.architecture ?? '';
   const groups: FactGroup[] = [
-    { title: 'Architecture', facts: pick(index, ARCHITECTURE.map(([suffix, label]) => [`${architecture}.${suffix}`, label])) },
-    { title: 'Tokenizer', facts: [...vocabulary(index, architecture), ...pick(index, TOKENIZER), ...chatTemplate(index)] },
+    {
+      title: 'Architecture',
+      facts: pick(
+        index,
+        ARCHITECTURE.map(([suffix, label]) => [`${architecture}.${suffix}`, label]),
+      ),
+    },
+    {
+      title: 'Tokenizer',
+      facts: [...vocabulary(index, architecture), ...pick(index, TOKENIZER), ...chatTemplate(index)],
+    },
     { title: 'File', facts: fileFacts(model) },
     { title: 'License and provenance', facts: pick(index, PROVENANCE) },
   ];
@@ -139,7 +157,8 @@ export function factGroups(model: ModelDescription): FactGroup[] {
 
 function vocabulary(index: ReadonlyMap<string, MetadataRow>, architecture: string): Fact[] {
   const tokens = index.get('tokenizer.ggml.tokens')?.array?.length;
-  if (tokens !== undefined) return [{ label: 'Vocabulary', value: plural(tokens, 'token'), key: 'tokenizer.ggml.tokens' }];
+  if (tokens !== undefined)
+    return [{ label: 'Vocabulary', value: plural(tokens, 'token'), key: 'tokenizer.ggml.tokens' }];
   return pick(index, [[`${architecture}.vocab_size`, 'Vocabulary']]);
 }
 
@@ -157,9 +176,16 @@ function fileFacts(model: ModelDescription): Fact[] {
   ];
   const [first] = model.shards;
   if (model.shards.length > 1) {
-    facts.push({ label: 'Shards', value: formatInteger(model.shards.length), detail: model.shards.map(shard => shard.path).join('\n') });
+    facts.push({
+      label: 'Shards',
+      value: formatInteger(model.shards.length),
+      detail: model.shards.map(shard => shard.path).join('\n'),
+    });
   } else if (first) {
-    facts.push({ label: 'Tensor data from', value: `${formatHex(first.dataOffset)} (${formatInteger(first.dataOffset)})` });
+    facts.push({
+      label: 'Tensor data from',
+      value: `${formatHex(first.dataOffset)} (${formatInteger(first.dataOffset)})`,
+    });
   }
   facts.push({ label: 'Metadata', value: plural(model.metadata.length, 'entry', 'entries') });
   return facts;

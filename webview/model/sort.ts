@@ -38,7 +38,11 @@ export function sortRows<Row>(
 }
 
 /** What a click on a column header makes of the order: first direction, other direction, then file order again. */
-export function nextOrder(current: SortOrder | undefined, column: string, descendingFirst: boolean): SortOrder | undefined {
+export function nextOrder(
+  current: SortOrder | undefined,
+  column: string,
+  descendingFirst: boolean,
+): SortOrder | undefined {
   if (current?.column !== column) return { column, descending: descendingFirst };
   return current.descending === descendingFirst ? { column, descending: !descendingFirst } : undefined;
 }

@@ -8,7 +8,11 @@ import { visibleText } from './visible-text.js';
 
 export type TensorColumn = 'name' | 'type' | 'shape' | 'elements' | 'offset' | 'bytes' | 'share';
 
-export const TENSOR_COLUMNS: readonly { readonly id: TensorColumn; readonly label: string; readonly numeric: boolean }[] = [
+export const TENSOR_COLUMNS: readonly {
+  readonly id: TensorColumn;
+  readonly label: string;
+  readonly numeric: boolean;
+}[] = [
   { id: 'name', label: 'Name', numeric: false },
   { id: 'type', label: 'Type', numeric: false },
   { id: 'shape', label: 'Shape', numeric: true },
@@ -71,7 +75,11 @@ export interface TensorList {
   readonly error?: string;
 }
 
-export function listTensors(tensors: readonly TensorRow[], filter: TensorFilter, order: SortOrder | undefined): TensorList {
+export function listTensors(
+  tensors: readonly TensorRow[],
+  filter: TensorFilter,
+  order: SortOrder | undefined,
+): TensorList {
   const text = parseTextFilter(filter.query);
   const shown = tensors.filter(row => (filter.type === '' || row.type === filter.type) && text.matches(row.name));
   const rows = sortRows(shown, order, tensorSortValue);
@@ -85,7 +93,8 @@ function summarize(rows: readonly TensorRow[], all: number): string {
     if (row.byteLength === undefined) unknown++;
     else bytes += row.byteLength;
   }
-  const count = rows.length === all ? plural(all, 'tensor') : `${formatInteger(rows.length)} of ${plural(all, 'tensor')}`;
+  const count =
+    rows.length === all ? plural(all, 'tensor') : `${formatInteger(rows.length)} of ${plural(all, 'tensor')}`;
   const size = rows.length === 0 ? '' : ` · ${formatBytes(bytes)}`;
   return count + size + (unknown ? ` and ${formatInteger(unknown)} of unknown size` : '');
 }
@@ -93,7 +102,15 @@ function summarize(rows: readonly TensorRow[], all: number): string {
 /** Rows as text for a spreadsheet: tab-separated with exact numbers, one header line. */
 export function tensorsAsTsv(rows: readonly TensorRow[]): string {
   const lines = rows.map(row =>
-    [visibleText(row.name), row.type, row.ne.join('x'), row.elementCount, row.fileOffset, row.byteLength ?? '', row.shard].join('\t'),
+    [
+      visibleText(row.name),
+      row.type,
+      row.ne.join('x'),
+      row.elementCount,
+      row.fileOffset,
+      row.byteLength ?? '',
+      row.shard,
+    ].join('\t'),
   );
   return ['name\ttype\tne\telements\tfileOffset\tbytes\tshard', ...lines].join('\n') + '\n';
 }
@@ -103,12 +120,18 @@ export function tensorsAsMarkdown(rows: readonly TensorRow[], modelBytes: number
   const cell = (text: string) => visibleText(text).replace(/[\\|`*_<>[\]]/gu, '\\$&');
   const head = TENSOR_COLUMNS.map(column => column.label).join(' | ');
   const rule = TENSOR_COLUMNS.map(column => (column.numeric ? '---:' : '---')).join(' | ');
-  const lines = rows.map(row => `| ${TENSOR_COLUMNS.map(({ id }) => cell(tensorCell(row, id, modelBytes))).join(' | ')} |`);
+  const lines = rows.map(
+    row => `| ${TENSOR_COLUMNS.map(({ id }) => cell(tensorCell(row, id, modelBytes))).join(' | ')} |`,
+  );
   return [`| ${head} |`, `| ${rule} |`, ...lines].join('\n') + '\n';
 }
 
 /** What is known about one tensor, in the order it is read. */
-export function tensorFacts(row: TensorRow, shardPath: string | undefined, modelBytes: number): { label: string; value: string }[] {
+export function tensorFacts(
+  row: TensorRow,
+  shardPath: string | undefined,
+  modelBytes: number,
+): { label: string; value: string }[] {
   const type = ggmlTypeByName(row.type);
   const facts = [
     { label: 'Type', value: type ? `${row.type}: ${type.summary}` : `${row.type}: not known to this version` },
@@ -116,7 +139,8 @@ export function tensorFacts(row: TensorRow, shardPath: string | undefined, model
     { label: 'Elements', value: formatInteger(row.elementCount) },
     { label: 'Size', value: row.byteLength === undefined ? 'unknown' : `${formatInteger(row.byteLength)} bytes` },
   ];
-  if (row.byteLength !== undefined) facts.push({ label: 'Share of the model', value: formatShare(row.byteLength, modelBytes) });
+  if (row.byteLength !== undefined)
+    facts.push({ label: 'Share of the model', value: formatShare(row.byteLength, modelBytes) });
   if (type) {
     facts.push({
       label: 'Encoding',

@@ -27,7 +27,12 @@ export function typeBreakdown(model: ModelDescription): TypePart[] {
   const types = [...model.typeCounts].sort((a, b) => b.byteLength - a.byteLength);
   const total = types.reduce((sum, type) => sum + type.byteLength, 0);
   const wanted = types.map(({ byteLength }) => (byteLength > 0 ? Math.max(MIN_WIDTH, (byteLength / total) * BAR) : 0));
-  const scale = BAR / Math.max(1, wanted.reduce((sum, width) => sum + width, 0));
+  const scale =
+    BAR /
+    Math.max(
+      1,
+      wanted.reduce((sum, width) => sum + width, 0),
+    );
   let x = 0;
   return types.map((count, index) => {
     const width = (wanted[index] ?? 0) * scale;

@@ -24,7 +24,14 @@ export interface ViewState {
   readonly tensors: TableState;
 }
 
-export const EMPTY_TABLE_STATE: TableState = { query: '', type: '', order: undefined, active: undefined, detail: false, scroll: 0 };
+export const EMPTY_TABLE_STATE: TableState = {
+  query: '',
+  type: '',
+  order: undefined,
+  active: undefined,
+  detail: false,
+  scroll: 0,
+};
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -43,7 +50,10 @@ function parseTableState(value: unknown): TableState {
   return {
     query: text(stored['query']),
     type: text(stored['type']),
-    order: typeof order['column'] === 'string' ? { column: order['column'], descending: order['descending'] === true } : undefined,
+    order:
+      typeof order['column'] === 'string'
+        ? { column: order['column'], descending: order['descending'] === true }
+        : undefined,
     active: typeof stored['active'] === 'string' ? stored['active'] : undefined,
     detail: stored['detail'] === true,
     scroll: typeof scroll === 'number' && scroll >= 0 ? scroll : 0,

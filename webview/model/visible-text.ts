@@ -13,7 +13,8 @@ export interface TextSegment {
  * Control, format (bidi overrides, zero-width, tags), line and paragraph separators, surrogates without partner, and
  * blanks other than the ordinary space, Hangul fillers and the Braille blank among them.
  */
-const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\u00A0\u115F\u1160\u1680\u2000-\u200A\u202F\u205F\u2800\u3000\u3164\uFFA0]/u;
+const UNSEEN =
+  /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\u00A0\u115F\u1160\u1680\u2000-\u200A\u202F\u205F\u2800\u3000\u3164\uFFA0]/u;
 const SHORT = new Map([
   ['\n', '\\n'],
   ['\r', '\\r'],
@@ -47,7 +48,11 @@ export function visibleSegments(text: string, lines = false): TextSegment[] {
 
 /** The same as one string, for titles and accessible names. */
 export function visibleText(text: string): string {
-  return UNSEEN.test(text) ? visibleSegments(text).map(segment => segment.text).join('') : text;
+  return UNSEEN.test(text)
+    ? visibleSegments(text)
+        .map(segment => segment.text)
+        .join('')
+    : text;
 }
 
 /** The first `limit` UTF-16 units without cutting a character in half, and whether something was left out. */

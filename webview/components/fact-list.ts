@@ -1,0 +1,41 @@
+// Label and value pairs, as a description list; values may come from the file.
+import { html, type TemplateResult } from 'lit';
+import { css } from 'lit';
+import type { Fact } from '../model/overview.js';
+import { visibleText } from '../model/visible-text.js';
+import { untrusted } from './untrusted-text.js';
+
+export const factListStyles = css`
+  dl.facts {
+    display: grid;
+    grid-template-columns: minmax(110px, max-content) minmax(0, 1fr);
+    gap: 4px 16px;
+    line-height: 20px;
+  }
+  dl.facts dt {
+    color: var(--vscode-descriptionForeground);
+  }
+  dl.facts dd {
+    overflow-wrap: anywhere;
+    user-select: text;
+  }
+  @container (max-width: 300px) {
+    dl.facts {
+      grid-template-columns: minmax(0, 1fr);
+      gap: 0;
+    }
+    dl.facts dd {
+      margin-bottom: 6px;
+    }
+  }
+`;
+
+export function factList(facts: readonly Fact[]): TemplateResult {
+  return html`<dl class="facts">
+    ${facts.map(
+      ({ label, value, detail, key }) =>
+        html`<dt>${label}</dt>
+          <dd title=${visibleText(detail ?? key ?? '')}>${untrusted(value)}</dd>`,
+    )}
+  </dl>`;
+}

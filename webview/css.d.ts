@@ -1,0 +1,2 @@
+// esbuild writes imported styles beside the bundle.
+declare module '*.css';
