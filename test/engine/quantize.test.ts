@@ -279,6 +279,49 @@ test('big-endian F32, F16 and BF16 give the bytes of their little-endian twins',
   }
 });
 
+test('each expert is quantized with its own importance weights', async () => {
+  const [columns, rows, experts] = [256, 5, 4];
+  const data = weights(columns * rows * experts, 8);
+  const importance = weights(columns * experts, 9).map(value => value * value * 1000);
+  const withMatrix =
+    (entries: Record<string, Float32Array>) =>
+    (services: QuantizeServices): QuantizeServices => ({
+      ...services,
+      openImatrix: () => {
+        const named = Object.entries(entries).map(([name, values]) => [name, { values, unseenSlices: 0 }] as const);
+        const matrix = { name: 'm', format: 'gguf', entries: new Map(named), datasets: [], chunkCount: 1 } as const;
+        return Promise.resolve({ matrix, file: { path: tinycoder, size: 0, modified: 0 } });
+      },
+      assertUnchanged: () => Promise.resolve(),
+    });
+  const run = (name: string, ne: number[], values: Float32Array, matrix: Float32Array, type: string) => {
+    writeSmallModel(at('in.gguf'), [{ name, ne, type: 'F32', data: values }]);
+    const options = { pure: true };
+    return quantize({
+      source: at('in.gguf'),
+      imatrix: 'm',
+      type,
+      options,
+      overwrite: true,
+      services: withMatrix({ [name]: matrix }),
+    });
+  };
+  for (const type of ['Q4_K_S', 'Q4_0', 'Q5_1', 'Q6_K']) {
+    const pieces: Buffer[] = [];
+    for (let expert = 0; expert < experts; expert++) {
+      const part = data.slice(expert * columns * rows, (expert + 1) * columns * rows);
+      const own = importance.slice(expert * columns, (expert + 1) * columns);
+      const { byteLength } = (await run('blk.0.ffn_down.weight', [columns, rows], part, own, type)).tensors[0]!;
+      // The only tensor is the end of the file, but for its padding.
+      const file = readFileSync(at('out.gguf'));
+      const begin = file.length - Math.ceil(byteLength / 32) * 32;
+      pieces.push(file.subarray(begin, begin + byteLength));
+    }
+    const all = await run('blk.0.ffn_down_exps.weight', [columns, rows, experts], data, importance, type);
+    expect(all.tensors[0]?.sha256, type).toBe(createHash('sha256').update(Buffer.concat(pieces)).digest('hex'));
+  }
+});
+
 test('a single row longer than any task is one task', async () => {
   const columns = 3 << 18;
   writeSmallModel(at('long.gguf'), [
