@@ -46,6 +46,7 @@ export class WorkerClient {
   constructor(
     private readonly file: string,
     private readonly listeners: WorkerListeners = {},
+    private readonly cancelGraceMs = CANCEL_GRACE_MS,
   ) {}
 
   get state(): WorkerState {
@@ -75,7 +76,7 @@ export class WorkerClient {
       hung = setTimeout(() => {
         this.log('warn', `the worker did not react to the cancelling of ${method}; ending it`);
         child.kill('SIGKILL');
-      }, CANCEL_GRACE_MS);
+      }, this.cancelGraceMs);
     };
     options.signal?.addEventListener('abort', onAbort, { once: true });
     try {

@@ -244,6 +244,26 @@ describe('a worker that is gone', () => {
     expect(client.state.kind).toBe('crashed');
   });
 
+  test('because it did not react to a cancel: cancelled for who asked, gone for the others, and the next request works', async () => {
+    writeFileSync(
+      at('deaf.cjs'),
+      'process.on("message", () => process.send({ method: "$/progress", params: { id: 1, value: 0 } }));',
+    );
+    const client = new WorkerClient(at('deaf.cjs'), {}, 200);
+    clients.push(client);
+    const controller = new AbortController();
+    const first = codeOf(
+      client.request('quantize/run', job(), { signal: controller.signal, onProgress: () => controller.abort() }),
+    );
+    const second = codeOf(client.request('worker/status', {}));
+    expect([await first, await second]).toEqual(['cancelled', 'worker/gone']);
+    expect(client.state.kind).toBe('crashed');
+    const third = codeOf(client.request('worker/status', {}));
+    await until(() => client.pid !== undefined && isAlive(client.pid));
+    client.dispose();
+    expect(await third).toBe('worker/gone');
+  });
+
   test('that cannot be started', async () => {
     const client = start({}, at('nothing.cjs'));
     expect(await codeOf(client.request('worker/status', {}))).toBe('worker/gone');
