@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import * as vscode from 'vscode';
 import { closeEditors, until, workspaceFile } from './editor.js';
 import { suite, suiteTeardown, teardown, test } from './mocha.js';
@@ -40,7 +40,6 @@ suite('tasks', () => {
     assert.equal(task.group, vscode.TaskGroup.Build);
     assert.deepEqual(task.problemMatchers, ['$quantsmith']);
     rmSync(workspaceFile('out'), { recursive: true, force: true });
-    mkdirSync(workspaceFile('out'));
     assert.equal(await exitCode(task), 0);
     assert.ok(statSync(workspaceFile(OUTPUT)).size > 1000);
   });
