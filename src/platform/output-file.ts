@@ -6,7 +6,7 @@
 // rename, then fsync of the folder. Without `overwrite` the final name is made with link(), which fails if the name is
 // taken: a file that appeared during the run is not lost. On file systems without hard links (FAT, some network shares)
 // the name is claimed with an empty file and replaced at once; that leaves a moment in which it is empty.
-import { link, open, realpath, rename, stat, statfs, unlink, type FileHandle } from 'node:fs/promises';
+import { link, mkdir, open, realpath, rename, stat, statfs, unlink, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { QuantsmithError } from '../core/problem.js';
 import type { OutputRequest, PartialOutput } from '../engine/jobs/quantize-services.js';
@@ -71,6 +71,7 @@ export class OutputFiles implements PartialOutput {
    */
   static async open(request: OutputRequest, system = SYSTEM): Promise<OutputFiles> {
     const { byteLengths, fingerprint, overwrite } = request;
+    if (request.createFolder) await makeFolder(path.dirname(path.resolve(request.paths[0] ?? '')));
     const finals = await Promise.all(
       request.paths.map(final => (overwrite ? behindLinks(final) : Promise.resolve(final))),
     );
@@ -269,6 +270,14 @@ async function claim(final: string): Promise<void> {
     await (await open(final, 'wx')).close();
   } catch (error) {
     throw errno(error) === 'EEXIST' ? appeared(final) : error;
+  }
+}
+
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true });
+  } catch (error) {
+    throw ioError(error, folder);
   }
 }
 

@@ -5,14 +5,16 @@
 //   {"tensor":0,"sha256":"…"}
 //
 // The last line of a killed run may be torn; what cannot be read does not count.
-import { readFileSync, type Stats } from 'node:fs';
+import { closeSync, openSync, readFileSync, writeSync, type Stats } from 'node:fs';
 import { open, readFile, stat, type FileHandle } from 'node:fs/promises';
 import { hostname } from 'node:os';
 
 /** A journal of 10,000 tensors is 1 MB; more than this is not one of ours. */
 const MAX_JOURNAL_BYTES = 1 << 26;
-/** A journal without a readable first line may be one that is being written right now. */
-const WRITING_MS = 10_000;
+/** An empty journal may be one whose first line is about to be written: that takes microseconds, on a bad day longer. */
+const WRITING_MS = 1000;
+/** Pause before looking at an empty journal again. */
+const LOOK_AGAIN_MS = 50;
 /** Whether a process on another machine still runs cannot be seen; one that writes nothing for so long does not. */
 const FOREIGN_IDLE_MS = 3_600_000;
 
@@ -112,7 +114,11 @@ export async function readJournal(path: string): Promise<JournalState> {
   }
   const idleMs = Date.now() - facts.mtimeMs;
   const read = parse(text);
-  if (!read) return idleMs < WRITING_MS && text === '' ? { kind: 'in-use' } : { kind: 'left', contents: undefined };
+  if (text === '' && facts.size === 0 && Math.abs(idleMs) < WRITING_MS) {
+    await new Promise(resolve => setTimeout(resolve, LOOK_AGAIN_MS));
+    return readJournal(path);
+  }
+  if (!read) return { kind: 'left', contents: undefined };
   return isAlive(path, read.owner, idleMs) ? { kind: 'in-use' } : { kind: 'left', contents: read.contents };
 }
 
@@ -125,24 +131,24 @@ export class Journal {
 
   /** Rejects with EEXIST if there is one. */
   static async create(path: string, contents: JournalContents): Promise<Journal> {
-    const handle = await open(path, 'wx');
-    active.add(path);
     const owner: Owner = { pid: process.pid, host: hostname(), started: startOf('self') };
     const { fingerprint, partials, finished } = contents;
     const lines: unknown[] = [{ quantsmith: 1, fingerprint, owner, partials }];
     for (const [tensor, sha256] of finished) lines.push({ tensor, sha256 });
+    // Synchronous: between the two calls there is a journal that does not say whose it is.
+    const descriptor = openSync(path, 'wx');
     try {
-      await handle.writeFile(lines.map(line => `${JSON.stringify(line)}\n`).join(''));
-    } catch (error) {
-      active.delete(path);
-      await handle.close();
-      throw error;
+      writeSync(descriptor, lines.map(line => `${JSON.stringify(line)}\n`).join(''));
+    } finally {
+      closeSync(descriptor);
     }
+    const handle = await open(path, 'a');
+    active.add(path);
     return new Journal(path, handle);
   }
 
   async finish(tensor: number, sha256: string): Promise<void> {
-    await this.handle.appendFile(`${JSON.stringify({ tensor, sha256 })}\n`);
+    await this.handle.write(`${JSON.stringify({ tensor, sha256 })}\n`);
   }
 
   async close(): Promise<void> {

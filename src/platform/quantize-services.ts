@@ -42,7 +42,7 @@ export function quantizeServices(dist: string, system: OutputSystem = SYSTEM): Q
       }
     },
     assertUnchanged,
-    placeFacts: (outputs, sources) => placeFacts(outputs, sources, system),
+    placeFacts: (outputs, sources, createFolder) => placeFacts(outputs, sources, createFolder, system),
     openOutput: request => OutputFiles.open(request, system),
     openConverter: request => QuantizeThreads.start(dist, request),
     async kernels(choice) {
@@ -61,10 +61,12 @@ export function quantizeServices(dist: string, system: OutputSystem = SYSTEM): Q
 async function placeFacts(
   outputs: readonly string[],
   sources: readonly FileIdentity[],
+  createFolder: boolean,
   system: OutputSystem,
 ): Promise<PlaceFacts> {
   const first = path.resolve(outputs[0] ?? '');
-  const folder = path.dirname(first);
+  // A folder that is going to be made is as good as the one it will be made in.
+  const folder = createFolder ? await nearestFolder(path.dirname(first)) : path.dirname(first);
   const inUse = (await readJournal(journalPath(first))).kind === 'in-use';
   const sourceIds = await Promise.all(sources.map(source => fileId(source.path)));
   return {
@@ -85,6 +87,13 @@ async function placeFacts(
     resumedBytes: (await Promise.all(outputs.map(output => allocated(partialPath(output))))).reduce((a, b) => a + b, 0),
     memoryAvailable: process.availableMemory(),
   };
+}
+
+/** The folder, or the closest one above it that exists. */
+async function nearestFolder(folder: string): Promise<string> {
+  const parent = path.dirname(folder);
+  if (parent === folder) return folder;
+  return (await stat(folder).catch(() => undefined)) ? folder : nearestFolder(parent);
 }
 
 async function outputFacts(

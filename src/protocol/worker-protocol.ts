@@ -66,12 +66,16 @@ export interface QuantizeJob {
   readonly output: string;
   readonly options: QuantizeOptions;
   readonly imatrix?: string;
+  /** What the output's metadata calls the matrix file; the default is `imatrix` itself. A path of this machine tells others nothing. */
+  readonly imatrixName?: string;
   readonly includeWeights?: readonly string[];
   readonly excludeWeights?: readonly string[];
   /** Worker threads; 0 = physical cores. */
   readonly threads: number;
   readonly backend: BackendChoice;
   readonly overwrite: boolean;
+  /** Make the output's folder, and those above it, if it is missing. */
+  readonly createFolder?: boolean;
   readonly dryRun: boolean;
   readonly resume: boolean;
   readonly keepSplit: boolean;

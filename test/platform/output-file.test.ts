@@ -46,6 +46,7 @@ const request = (more: Partial<OutputRequest> = {}): OutputRequest => ({
   fingerprint: 'f',
   resume: false,
   overwrite: false,
+  createFolder: false,
   ...more,
 });
 const text = (value: string): Uint8Array => new TextEncoder().encode(value);
@@ -208,12 +209,17 @@ describe('who is writing', () => {
     expect(look()).toBe('precious=x');
   });
 
-  test('an empty journal is one being begun', async () => {
+  test('an empty journal is waited for: it gets its first line, or nobody writes it', async () => {
     writeFileSync(journalPath(at('out')), '');
-    expect(await outcome()).toBe('output/in-use');
-    const old = Date.now() / 1000 - 60;
-    utimesSync(journalPath(at('out')), old, old);
+    const waiting = outcome();
+    setTimeout(() => {
+      journal({ pid: 1, host: 'elsewhere' });
+    }, 200);
+    expect(await waiting).toBe('output/in-use');
+    // What a process leaves that is killed right after creating it.
+    writeFileSync(journalPath(at('out')), '');
     expect(await outcome()).toBe('ok, 0 finished');
+    expect(look()).toBe('');
   });
 });
 
@@ -260,7 +266,7 @@ test('the pre-flight sees the input under another name, folders, links to nowher
   mkdirSync(at('sub'));
   const { size, mtimeMs } = statSync(at('model'));
   const names = ['model', 'twin', 'alias', 'dangling', 'sub', 'new'].map(at);
-  const facts = await quantizeServices('').placeFacts(names, [{ path: at('model'), size, modified: mtimeMs }]);
+  const facts = await quantizeServices('').placeFacts(names, [{ path: at('model'), size, modified: mtimeMs }], false);
   const shown = facts.outputs.map(
     ({ path: file, exists, isSource, isDirectory }) =>
       `${path.basename(file)} ${exists ? 'exists' : 'free'}${isSource ? ' source' : ''}${isDirectory ? ' folder' : ''}`,
@@ -275,6 +281,19 @@ test('the pre-flight sees the input under another name, folders, links to nowher
   ]);
   expect(facts.folder).toEqual({ path: folder, exists: true, writable: true });
   expect(facts.diskFree).toBeGreaterThan(0);
+});
+
+test('a missing folder is made if that was asked for, and otherwise named', async () => {
+  const paths = [at('new/er/out')];
+  expect(await codeOf(OutputFiles.open(request({ paths })))).toBe('io/not-found');
+  expect(look()).toBe('');
+  const facts = await quantizeServices('').placeFacts(paths, [], true);
+  expect(facts.folder).toEqual({ path: folder, exists: true, writable: true });
+  expect(facts.diskFree).toBeGreaterThan(0);
+  const output = await OutputFiles.open(request({ paths, createFolder: true }));
+  await output.write(0, 0, text('abcde'));
+  await output.commit();
+  expect(readdirSync(at('new/er'))).toEqual(['out']);
 });
 
 /** Mounts a file system of 1 MiB; needs root and the permission to mount, which containers often lack. */

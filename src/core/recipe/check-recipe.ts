@@ -74,7 +74,7 @@ function* checkFiles(draft: RecipeDraft, facts: RecipeFacts): Generator<RecipeDi
       'output-folder',
       'info',
       output.range,
-      `the folder of \`${output.path}\` does not exist; create it before running the recipe`,
+      `the folder of \`${output.path}\` does not exist; running the recipe creates it`,
     );
   } else if (facts.output.exists) {
     yield diagnostic(

@@ -6,6 +6,8 @@ export interface RecipeJob {
   readonly source: string;
   readonly output: string;
   readonly imatrix?: string;
+  /** As the recipe has it. */
+  readonly imatrixName?: string;
   readonly options: QuantizeOptions;
 }
 
@@ -14,7 +16,7 @@ export function recipeToJob(recipe: Recipe, resolve: (path: string) => string): 
   return {
     source: resolve(recipe.source.path),
     output: resolve(recipe.output.path),
-    ...(recipe.imatrix && { imatrix: resolve(recipe.imatrix.path) }),
+    ...(recipe.imatrix && { imatrix: resolve(recipe.imatrix.path), imatrixName: recipe.imatrix.path }),
     options: {
       fileType: recipe.type.name,
       rules: recipe.rules.map(({ kind, pattern, type, label }) => ({ kind, pattern, type, label })),

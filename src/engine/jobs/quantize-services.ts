@@ -69,6 +69,7 @@ export interface OutputRequest {
   readonly fingerprint: string;
   readonly resume: boolean;
   readonly overwrite: boolean;
+  readonly createFolder: boolean;
 }
 
 export type PlaceFacts = Pick<PreflightFacts, 'outputs' | 'folder' | 'diskFree' | 'resumedBytes' | 'memoryAvailable'>;
@@ -89,7 +90,8 @@ export interface QuantizeServices {
   ): Promise<{ readonly matrix: ImportanceMatrix; readonly file: FileIdentity }>;
   /** Rejects with `io/source-changed` if a file is no longer what it was. */
   assertUnchanged(files: readonly FileIdentity[]): Promise<void>;
-  placeFacts(outputs: readonly string[], sources: readonly FileIdentity[]): Promise<PlaceFacts>;
+  /** With `createFolder`, `folder` is the closest one that exists already. */
+  placeFacts(outputs: readonly string[], sources: readonly FileIdentity[], createFolder: boolean): Promise<PlaceFacts>;
   openOutput(request: OutputRequest): Promise<PartialOutput>;
   openConverter(request: ConverterRequest): Promise<Converter>;
   /** Which kernels a run would use, without starting threads. */

@@ -100,10 +100,13 @@ async function prepare(
   const opened = job.imatrix === undefined ? undefined : await services.openImatrix(job.imatrix, signal);
   const imatrix =
     opened &&
-    filterImportance(opened.matrix, {
-      ...(job.includeWeights && { include: job.includeWeights }),
-      ...(job.excludeWeights && { exclude: job.excludeWeights }),
-    });
+    filterImportance(
+      { ...opened.matrix, name: job.imatrixName ?? opened.matrix.name },
+      {
+        ...(job.includeWeights && { include: job.includeWeights }),
+        ...(job.excludeWeights && { exclude: job.excludeWeights }),
+      },
+    );
   const plan = planQuantization(model, job.options, { ...(imatrix && { imatrix }), split: splitOf(job) });
   throwFirstError(plan.problems);
   const headers = layOutHeaders(source, plan);
@@ -113,7 +116,7 @@ async function prepare(
   // A thread costs 30 ms to start: no more of them than tasks.
   const threads = Math.min(job.threads > 0 ? job.threads : services.physicalCores(), taskCount(plan.tensors));
   const largest = largestChunk(plan.tensors);
-  const facts = await services.placeFacts(paths, files);
+  const facts = await services.placeFacts(paths, files, job.createFolder ?? false);
   // Per thread: the piece read, the same as float32, a result under way and one waiting; and two being written.
   const memoryNeeded = threads * (largest.source + 4 * largest.weights + 2 * largest.target) + 2 * largest.target;
   const headerLengths = headers.map(header => header.byteLength);
@@ -186,6 +189,7 @@ async function write(
     fingerprint,
     resume: job.resume,
     overwrite: job.overwrite,
+    createFolder: job.createFolder ?? false,
   });
   try {
     const converter = await services.openConverter({

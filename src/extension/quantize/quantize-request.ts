@@ -83,6 +83,8 @@ export function quantizeJob(
     dryRun: false,
     resume: request.resume ?? false,
     keepSplit: false,
-    ...(request.imatrix === undefined ? {} : { imatrix: request.imatrix }),
+    ...(request.imatrix === undefined
+      ? {}
+      : { imatrix: request.imatrix, imatrixName: request.imatrix.replace(/^.*[\\/]/, '') }),
   };
 }
