@@ -1,5 +1,6 @@
 // What a quantization needs to know, and the arguments with which a keybinding, a task or a test asks for one without being
 // asked back. Arguments come from anywhere, so they are checked here; the explorer and the editor title pass others.
+import * as path from 'node:path';
 import { QuantsmithError } from '../../core/problem.js';
 import type { BackendChoice, QuantizeJob } from '../../protocol/worker-protocol.js';
 
@@ -83,8 +84,6 @@ export function quantizeJob(
     dryRun: false,
     resume: request.resume ?? false,
     keepSplit: false,
-    ...(request.imatrix === undefined
-      ? {}
-      : { imatrix: request.imatrix, imatrixName: request.imatrix.replace(/^.*[\\/]/, '') }),
+    ...(request.imatrix === undefined ? {} : { imatrix: request.imatrix, imatrixName: path.basename(request.imatrix) }),
   };
 }

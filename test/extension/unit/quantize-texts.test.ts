@@ -236,6 +236,7 @@ describe('arguments', () => {
       source: '/m/a.gguf',
       output: '/m/b.gguf',
       imatrix: '/m/i',
+      imatrixName: 'i',
       options: { fileType: 'Q8_0', rules: [], pure: false, allowRequantize: true, onFallback: 'promote' },
       threads: 3,
       backend: 'wasm',
