@@ -142,9 +142,13 @@ export class Journal {
     } finally {
       closeSync(descriptor);
     }
-    const handle = await open(path, 'a');
     active.add(path);
-    return new Journal(path, handle);
+    try {
+      return new Journal(path, await open(path, 'a'));
+    } catch (error) {
+      active.delete(path);
+      throw error;
+    }
   }
 
   async finish(tensor: number, sha256: string): Promise<void> {
