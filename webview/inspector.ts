@@ -31,18 +31,25 @@ const app = new InspectorApp();
 app.host = host;
 app.restore(api.getState());
 let storing: number | undefined;
+let unsaved: unknown;
+function save(): void {
+  window.clearTimeout(storing);
+  if (unsaved !== undefined) api.setState(unsaved);
+  unsaved = undefined;
+}
 app.store = state => {
   window.clearTimeout(storing);
-  storing = window.setTimeout(() => {
-    api.setState(state);
-  }, STORE_DELAY_MS);
+  unsaved = state;
+  storing = window.setTimeout(save, STORE_DELAY_MS);
 };
 document.body.append(app);
 
 window.addEventListener('message', (event: MessageEvent<ToInspector>) => {
   app.receive(event.data);
 });
+window.addEventListener('blur', save);
 window.addEventListener('pagehide', () => {
+  save();
   host.close();
 });
 host.ready();

@@ -209,7 +209,7 @@ export class ArrayPager extends LitElement {
     void this.show(page);
   }
 
-  private onJump(event: Event): void {
+  private readonly onJump = (event: Event): void => {
     const length = this.row.array?.length ?? 0;
     const { value } = event.target as HTMLInputElement;
     this.invalid = '';
@@ -221,7 +221,7 @@ export class ArrayPager extends LitElement {
     }
     this.target = parsed.index;
     void this.show(pageOf(parsed.index, length));
-  }
+  };
 }
 
 customElements.define('qs-array-pager', ArrayPager);

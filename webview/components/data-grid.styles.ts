@@ -15,7 +15,7 @@ export const gridStyles = css`
     overflow-anchor: none;
   }
   .table {
-    min-width: max-content;
+    min-width: min-content;
   }
   .row {
     display: grid;
@@ -33,6 +33,9 @@ export const gridStyles = css`
     background-color: var(--vscode-editor-background);
     border-bottom: 1px solid
       var(--vscode-contrastBorder, var(--vscode-editorWidget-border, var(--vscode-widget-border, currentColor)));
+  }
+  /* Not the row: its width unit must be that of the rows below. */
+  .header .label {
     font-weight: 600;
   }
   .body {
@@ -106,15 +109,21 @@ export const gridStyles = css`
     outline: 1px dashed var(--vscode-contrastActiveBorder, transparent);
     outline-offset: -1px;
   }
-  .scroller:focus .row.active,
-  .scroller:focus .header .cell.active {
-    outline: 1px solid var(--vscode-list-focusOutline, var(--vscode-focusBorder));
-    outline-offset: -1px;
-    z-index: 1;
+  .row {
     position: relative;
   }
-  .scroller:focus .header .cell.active.first {
-    position: sticky;
+  /* Above the sticky first cell, which would cover an outline. */
+  .scroller:focus .row.active::after {
+    content: '';
+    position: absolute;
+    inset: 0;
+    z-index: 2;
+    pointer-events: none;
+    border: 1px solid var(--vscode-list-focusOutline, var(--vscode-focusBorder));
+  }
+  .scroller:focus .header .cell.active {
+    outline: 1px solid var(--vscode-list-focusOutline, var(--vscode-focusBorder));
+    outline-offset: -2px;
   }
   .scroller:focus:not(:has(.active)) {
     outline: 1px solid var(--vscode-focusBorder);
@@ -126,8 +135,8 @@ export const gridStyles = css`
     color: var(--vscode-descriptionForeground);
   }
   .bar {
-    vertical-align: middle;
-    margin-right: 8px;
+    float: left;
+    margin-top: 8px;
     fill: var(--vscode-charts-blue);
   }
   .scroller:focus .row.selected .bar {

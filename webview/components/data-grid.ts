@@ -205,16 +205,16 @@ export class DataGrid extends LitElement {
     else this.select(selectOnly(row));
   }
 
-  private onScroll(): void {
+  private readonly onScroll = (): void => {
     this.emit('grid-scroll', this.scroller?.scrollTop ?? 0);
-  }
+  };
 
-  private onCopy(event: ClipboardEvent): void {
+  private readonly onCopy = (event: ClipboardEvent): void => {
     event.preventDefault();
     this.emit('grid-copy', undefined);
-  }
+  };
 
-  private onKeyDown(event: KeyboardEvent): void {
+  private readonly onKeyDown = (event: KeyboardEvent): void => {
     if (event.altKey) return;
     const { active } = this.selection;
     if (event.ctrlKey || event.metaKey) {
@@ -239,7 +239,7 @@ export class DataGrid extends LitElement {
     if (target === undefined) return;
     event.preventDefault();
     this.select(moveTo(this.selection, target, event.shiftKey));
-  }
+  };
 
   private moveInHeader(key: string): boolean {
     if (key === 'Enter' || key === ' ') this.sort(this.headerColumn);

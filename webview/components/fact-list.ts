@@ -1,6 +1,5 @@
 // Label and value pairs, as a description list; values may come from the file.
-import { html, type TemplateResult } from 'lit';
-import { css } from 'lit';
+import { css, html, type TemplateResult } from 'lit';
 import type { Fact } from '../model/overview.js';
 import { visibleText } from '../model/visible-text.js';
 import { untrusted } from './untrusted-text.js';
@@ -8,7 +7,7 @@ import { untrusted } from './untrusted-text.js';
 export const factListStyles = css`
   dl.facts {
     display: grid;
-    grid-template-columns: minmax(110px, max-content) minmax(0, 1fr);
+    grid-template-columns: minmax(96px, 160px) minmax(0, 1fr);
     gap: 4px 16px;
     line-height: 20px;
   }

@@ -77,7 +77,7 @@ export class InspectorApp extends LitElement {
   @property({ attribute: false }) store: (state: ViewState) => void = () => undefined;
 
   @state() private content: Content = { kind: 'loading', path: '' };
-  @state() private view: ViewState = parseViewState(undefined);
+  private view: ViewState = parseViewState(undefined);
   @state() private toast: Announcement | undefined;
   private toastTimer: number | undefined;
   private pendingShown: 'model' | 'failed' | undefined;
@@ -127,9 +127,12 @@ export class InspectorApp extends LitElement {
     this.addEventListener(SHOW_PROBLEMS, () => {
       this.change({ ...this.view, tab: 'problems' });
     });
-    this.addEventListener('keydown', event => {
-      this.onKeyDown(event);
-    });
+    window.addEventListener('keydown', this.onKeyDown);
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    window.removeEventListener('keydown', this.onKeyDown);
   }
 
   protected override updated(_changed: PropertyValues): void {
@@ -145,12 +148,16 @@ export class InspectorApp extends LitElement {
   private change(view: ViewState): void {
     this.view = view;
     this.store(view);
+    this.requestUpdate();
   }
 
   private changeTable(patch: Partial<TableState>): void {
     const { tab } = this.view;
     if (tab !== 'metadata' && tab !== 'tensors') return;
-    this.change({ ...this.view, [tab]: { ...this.view[tab], ...patch } });
+    const view = { ...this.view, [tab]: { ...this.view[tab], ...patch } };
+    // Nothing is shown differently after scrolling: the position matters to the next life of the table only.
+    if (Object.keys(patch).join() === 'scroll') this.store((this.view = view));
+    else this.change(view);
   }
 
   private showToast(announcement: Announcement): void {
@@ -209,13 +216,13 @@ export class InspectorApp extends LitElement {
     }
   }
 
-  private onKeyDown(event: KeyboardEvent): void {
+  private readonly onKeyDown = (event: KeyboardEvent): void => {
     if (event.key.toLowerCase() !== 'f' || !(event.ctrlKey || event.metaKey) || event.altKey || event.shiftKey) return;
     if (!this.current?.focusSearch) return;
     event.preventDefault();
     event.stopPropagation();
     this.current.focusSearch();
-  }
+  };
 }
 
 function tabsOf(model: ModelDescription): TabItem[] {

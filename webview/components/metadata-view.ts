@@ -72,9 +72,14 @@ export class MetadataView extends LitElement {
   private describeColumns(): void {
     const longest = this.model.metadata.reduce((most, row) => Math.max(most, row.key.length), 0);
     this.columns = [
-      { id: 'key', label: 'Key', width: `${Math.min(44, Math.max(16, longest + 4))}ch`, mono: true },
-      { id: 'type', label: 'Type', width: '120px' },
-      { id: 'value', label: 'Value', width: 'minmax(200px, 1fr)', mono: true },
+      {
+        id: 'key',
+        label: 'Key',
+        width: `minmax(${Math.min(22, Math.max(12, longest))}ch, ${Math.min(44, Math.max(16, longest + 4))}ch)`,
+        mono: true,
+      },
+      { id: 'type', label: 'Type', width: '130px' },
+      { id: 'value', label: 'Value', width: 'minmax(160px, 1fr)', mono: true },
     ];
   }
 
@@ -189,17 +194,17 @@ export class MetadataView extends LitElement {
     `;
   }
 
-  private onKeyDown(event: KeyboardEvent): void {
+  private readonly onKeyDown = (event: KeyboardEvent): void => {
     if (event.key === 'Escape' && this.table.detail) {
       event.preventDefault();
       this.closeDetail();
     }
-  }
+  };
 
-  private closeDetail(): void {
+  private readonly closeDetail = (): void => {
     changeTableState(this, { detail: false });
     this.grid.focus();
-  }
+  };
 }
 
 customElements.define('qs-metadata-view', MetadataView);

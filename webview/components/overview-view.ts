@@ -91,13 +91,11 @@ export class OverviewView extends LitElement {
         display: grid;
         grid-template-columns: repeat(auto-fit, minmax(118px, 1fr));
         gap: 1px;
-        background: var(--vscode-contrastBorder, var(--vscode-widget-border, var(--vscode-panel-border)));
-        border: 1px solid var(--vscode-contrastBorder, var(--vscode-widget-border, var(--vscode-panel-border)));
-        border-radius: 4px;
-        overflow: hidden;
+        padding: 1px;
       }
       .tile {
-        background: var(--vscode-editor-background);
+        /* In the gaps, so that a last row that is not full has no frame where there is no tile. */
+        box-shadow: 0 0 0 1px var(--vscode-contrastBorder, var(--vscode-widget-border, var(--vscode-panel-border)));
         padding: 10px 12px;
         min-width: 0;
         display: flex;
@@ -194,7 +192,7 @@ export class OverviewView extends LitElement {
     if (severity === undefined) return '';
     const partial =
       severity === 'error'
-        ? `What could be read is shown: ${tensors.length === 0 ? 'no tensors' : 'the rest may be missing'}.`
+        ? `${tensors.length === 0 ? 'No tensor could be read' : 'What could be read is shown; the rest may be missing'}.`
         : '';
     return html`<p class="health ${severity}">
       ${icon(severity, { tone: severity })}
@@ -203,9 +201,9 @@ export class OverviewView extends LitElement {
     </p>`;
   }
 
-  private showProblems(): void {
+  private readonly showProblems = (): void => {
     this.dispatchEvent(new CustomEvent(SHOW_PROBLEMS, { bubbles: true, composed: true }));
-  }
+  };
 }
 
 customElements.define('qs-overview-view', OverviewView);

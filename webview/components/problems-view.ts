@@ -89,7 +89,7 @@ export class ProblemsView extends LitElement {
       <p class="facts">
         <span class="mono">${code}</span>
         ${offset === undefined ? '' : html`<span class="number">at byte ${formatHex(offset)} (${formatInteger(offset)})</span>`}
-        ${subject === undefined ? '' : html`<span class="mono">${untrusted(subject)}</span>`}
+        ${subject === undefined || message.includes(subject) ? '' : html`<span class="mono">${untrusted(subject)}</span>`}
       </p>
     </li>`;
   }

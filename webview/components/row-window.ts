@@ -1,6 +1,12 @@
 // Which rows of a long table are in the document: a Lit controller around @tanstack/virtual-core. All rows have the same
 // height, so nothing is measured and the scroll bar never jumps.
-import { elementScroll, observeElementOffset, observeElementRect, Virtualizer } from '@tanstack/virtual-core';
+import {
+  elementScroll,
+  observeElementOffset,
+  observeElementRect,
+  Virtualizer,
+  type VirtualizerOptions,
+} from '@tanstack/virtual-core';
 import type { ReactiveController, ReactiveControllerHost } from 'lit';
 
 /** Height of a row and of the header, in CSS pixels; the styles of the table use the same numbers. */
@@ -24,7 +30,7 @@ export class RowWindowController implements ReactiveController {
     private readonly scroller: () => HTMLElement | null,
   ) {
     host.addController(this);
-    this.virtualizer = new Virtualizer(this.options(0));
+    this.virtualizer = new Virtualizer<HTMLElement, Element>(this.options(0));
   }
 
   hostConnected(): void {
@@ -59,7 +65,7 @@ export class RowWindowController implements ReactiveController {
     this.virtualizer.scrollToIndex(index, { align: 'auto' });
   }
 
-  private options(count: number) {
+  private options(count: number): VirtualizerOptions<HTMLElement, Element> {
     return {
       count,
       getScrollElement: this.scroller,

@@ -59,8 +59,8 @@ export const shared = css`
   }
   /* A character that could not be seen. */
   .escape {
-    color: var(--vscode-editorWarning-foreground, var(--vscode-charts-yellow));
-    outline: 1px dotted currentColor;
+    color: inherit;
+    outline: 1px dotted var(--vscode-editorWarning-foreground, currentColor);
     outline-offset: -1px;
     border-radius: 2px;
     padding: 0 1px;
@@ -113,7 +113,7 @@ export const seriesColors = css`
     --series: var(--vscode-charts-green);
   }
   .series-2 {
-    --series: var(--vscode-charts-orange);
+    --series: var(--vscode-charts-yellow);
   }
   .series-3 {
     --series: var(--vscode-charts-purple);
@@ -122,6 +122,6 @@ export const seriesColors = css`
     --series: var(--vscode-charts-red);
   }
   .series-5 {
-    --series: var(--vscode-charts-yellow);
+    --series: var(--vscode-terminal-ansiCyan);
   }
 `;

@@ -106,7 +106,7 @@ export class TabStrip extends LitElement {
     this.dispatchEvent(new CustomEvent<Tab>('tab-select', { detail: tab }));
   }
 
-  private onKeyDown(event: KeyboardEvent): void {
+  private readonly onKeyDown = (event: KeyboardEvent): void => {
     const current = this.tabs.findIndex(tab => tab.id === this.selected);
     const last = this.tabs.length - 1;
     const targets: Readonly<Record<string, number>> = {
@@ -120,7 +120,7 @@ export class TabStrip extends LitElement {
     event.preventDefault();
     this.select(tab.id);
     void this.updateComplete.then(() => this.renderRoot.querySelector<HTMLElement>(`#tab-${tab.id}`)?.focus());
-  }
+  };
 }
 
 customElements.define('qs-tab-strip', TabStrip);

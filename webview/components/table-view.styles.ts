@@ -35,6 +35,15 @@ export const tableViewStyles = css`
     flex: 1 1 auto;
     white-space: nowrap;
   }
+  .verb {
+    white-space: pre;
+  }
+  @container (max-width: 520px) {
+    .verb {
+      position: absolute;
+      clip-path: inset(50%);
+    }
+  }
   .filter-error {
     flex: none;
     display: flex;

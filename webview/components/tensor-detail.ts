@@ -41,20 +41,20 @@ export class TensorDetail extends LitElement {
     `;
   }
 
-  private copyName(): void {
+  private readonly copyName = (): void => {
     void announcing(this, () => {
       this.host.copy(this.row.name);
       return 'Copied the name';
     });
-  }
+  };
 
-  private onKeyDown(event: KeyboardEvent): void {
+  private readonly onKeyDown = (event: KeyboardEvent): void => {
     if (event.key === 'Escape') this.close();
-  }
+  };
 
-  private close(): void {
+  private readonly close = (): void => {
     this.dispatchEvent(new CustomEvent('detail-close'));
-  }
+  };
 }
 
 customElements.define('qs-tensor-detail', TensorDetail);

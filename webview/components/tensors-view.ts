@@ -7,7 +7,7 @@ import { html, LitElement, svg, type PropertyValues, type TemplateResult } from 
 import { property, query, state } from 'lit/decorators.js';
 import type { ModelDescription, TensorRow } from '../../src/protocol/worker-protocol.js';
 import type { InspectorHost } from '../host.js';
-import { formatBytesExactly, formatOffset, plural } from '../model/format.js';
+import { formatBytesExactly, formatOffset, formatShape, plural } from '../model/format.js';
 import { selectOnly, type Selection } from '../model/selection.js';
 import { nextOrder } from '../model/sort.js';
 import {
@@ -32,12 +32,14 @@ import { untrusted } from './untrusted-text.js';
 
 const WIDTHS: Readonly<Record<string, string>> = {
   type: '88px',
-  shape: '150px',
+  shape: '160px',
   elements: '120px',
   offset: '130px',
   bytes: '90px',
   share: '128px',
 };
+/** Not shown where the editor is narrow. */
+const VERB = html`<span class="verb">Copy </span>`;
 /** Width of the bar in the share column, CSS pixels. */
 const BAR = 40;
 
@@ -87,7 +89,7 @@ export class TensorsView extends LitElement {
 
   private describeColumns(): void {
     const longest = this.model.tensors.reduce((most, row) => Math.max(most, row.name.length), 0);
-    const name = `minmax(${Math.min(44, Math.max(16, longest + 4))}ch, 1fr)`;
+    const name = `minmax(${Math.min(28, Math.max(16, longest + 2))}ch, 1fr)`;
     this.largest = this.model.tensors.reduce((most, row) => Math.max(most, row.byteLength ?? 0), 1);
     this.columns = TENSOR_COLUMNS.map(column => ({
       id: column.id,
@@ -116,6 +118,8 @@ export class TensorsView extends LitElement {
     switch (TENSOR_COLUMNS[column]?.id) {
       case 'name':
         return visibleText(row.name);
+      case 'shape':
+        return formatShape(row.ne);
       case 'offset':
         return formatOffset(row.fileOffset);
       case 'bytes':
@@ -133,7 +137,7 @@ export class TensorsView extends LitElement {
       .sort((a, b) => a - b)
       .map(index => rows[index])
       .filter(row => row !== undefined);
-    return { rows: chosen, what: `${plural(chosen.length, 'selected row')}` };
+    return { rows: chosen, what: plural(chosen.length, 'selected row') };
   }
 
   private copy(format: 'TSV' | 'Markdown', rows: readonly TensorRow[], what: string): void {
@@ -248,7 +252,7 @@ export class TensorsView extends LitElement {
         @click=${() => {
           this.copy('TSV', chosen.rows, chosen.what);
         }}
-        >${icon('table', { slot: 'content-before' })}Copy TSV</vscode-button
+        >${icon('table', { slot: 'content-before' })}${VERB}TSV</vscode-button
       >
       <vscode-button
         secondary
@@ -256,22 +260,22 @@ export class TensorsView extends LitElement {
         @click=${() => {
           this.copy('Markdown', chosen.rows, chosen.what);
         }}
-        >${icon('markdown', { slot: 'content-before' })}Copy Markdown</vscode-button
+        >${icon('markdown', { slot: 'content-before' })}${VERB}Markdown</vscode-button
       >
     </div>`;
   }
 
-  private onKeyDown(event: KeyboardEvent): void {
+  private readonly onKeyDown = (event: KeyboardEvent): void => {
     if (event.key === 'Escape' && this.table.detail) {
       event.preventDefault();
       this.closeDetail();
     }
-  }
+  };
 
-  private closeDetail(): void {
+  private readonly closeDetail = (): void => {
     changeTableState(this, { detail: false });
     this.grid.focus();
-  }
+  };
 }
 
 customElements.define('qs-tensors-view', TensorsView);

@@ -27,7 +27,7 @@ export class TypeChart extends LitElement {
       svg.chart rect {
         fill: var(--series);
         stroke: var(--vscode-editor-background);
-        stroke-width: 2px;
+        stroke-width: 1px;
         vector-effect: non-scaling-stroke;
       }
       .swatch {

@@ -118,7 +118,7 @@ export class ValueDetail extends LitElement {
     </p>`;
   }
 
-  private async showAll(): Promise<void> {
+  private readonly showAll = async (): Promise<void> => {
     const { row } = this;
     this.loading = true;
     this.failure = undefined;
@@ -129,7 +129,7 @@ export class ValueDetail extends LitElement {
       if (this.row === row) this.failure = errorData(error);
     }
     if (this.row === row) this.loading = false;
-  }
+  };
 
   private copy(what: string, textOf: (host: InspectorHost, row: MetadataRow) => Promise<string>): void {
     const { row, host } = this;
@@ -139,13 +139,13 @@ export class ValueDetail extends LitElement {
     });
   }
 
-  private onKeyDown(event: KeyboardEvent): void {
+  private readonly onKeyDown = (event: KeyboardEvent): void => {
     if (event.key === 'Escape') this.close();
-  }
+  };
 
-  private close(): void {
+  private readonly close = (): void => {
     this.dispatchEvent(new CustomEvent('detail-close'));
-  }
+  };
 }
 
 customElements.define('qs-value-detail', ValueDetail);

@@ -69,15 +69,15 @@ export function formatOffset(offset: number): string {
   return `${formatHex(offset)} (${formatInteger(offset)})`;
 }
 
-/** Dimensions in ggml order, fastest first: `256 × 4,096`. */
+/** Dimensions in ggml order, fastest first, without separators as everybody writes them: `256 × 4096`. */
 export function formatShape(ne: readonly number[]): string {
-  return ne.length === 0 ? 'scalar' : ne.map(formatInteger).join(' × ');
+  return ne.length === 0 ? 'scalar' : ne.map(String).join(' × ');
 }
 
 /** A metadata number as precisely as it must be to be told from its neighbours: f32 values are not printed as f64. */
 export function formatNumber(value: number, type?: string): string {
   if (!Number.isFinite(value)) return Number.isNaN(value) ? 'NaN' : value > 0 ? '+Infinity' : '-Infinity';
-  if (type !== 'f32' || Number.isInteger(value)) return Object.is(value, -0) ? '-0' : String(value);
+  if (type !== 'f32' || value === 0) return Object.is(value, -0) ? '-0' : String(value);
   // The shortest decimal that reads back as the same f32: 9 digits always suffice (IEEE 754).
   for (let digits = 6; digits < 9; digits++) {
     const text = value.toPrecision(digits);

@@ -99,10 +99,16 @@ function metadataIndex(model: ModelDescription): ReadonlyMap<string, MetadataRow
 
 function factOf(row: MetadataRow | undefined, label: string): Fact | undefined {
   if (!row) return undefined;
-  // A count or an id is read with separators; a version or a name is not a number here.
-  const text =
-    typeof row.value === 'number' && Number.isInteger(row.value) ? formatInteger(row.value) : metadataPreview(row);
+  const text = factText(row);
   return text === '' ? undefined : { label, value: cutText(text, FACT_LENGTH).text, key: row.key };
+}
+
+function factText(row: MetadataRow): string {
+  const { key, value, array } = row;
+  // Counts are read with separators; an id is a name made of digits.
+  if (typeof value === 'number' && Number.isInteger(value) && !key.endsWith('_id')) return formatInteger(value);
+  if (array?.elementType === 'string') return array.head.join(', ') + (array.length > array.head.length ? ', …' : '');
+  return metadataPreview(row);
 }
 
 function pick(index: ReadonlyMap<string, MetadataRow>, keys: readonly (readonly [string, string])[]): Fact[] {

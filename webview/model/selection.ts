@@ -21,6 +21,7 @@ export function selectRange(anchor: number, active: number): Selection {
 }
 
 export function selectAll(selection: Selection, count: number): Selection {
+  if (count === 0) return selectOnly(HEADER_ROW);
   return { ...selectRange(0, count - 1), active: Math.max(0, selection.active) };
 }
 

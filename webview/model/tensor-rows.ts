@@ -135,7 +135,7 @@ export function tensorFacts(
   const type = ggmlTypeByName(row.type);
   const facts = [
     { label: 'Type', value: type ? `${row.type}: ${type.summary}` : `${row.type}: not known to this version` },
-    { label: 'Shape', value: `${formatShape(row.ne)} (ggml order, fastest dimension first)` },
+    { label: 'Shape', value: `${formatShape(row.ne)} (fastest dimension first)` },
     { label: 'Elements', value: formatInteger(row.elementCount) },
     { label: 'Size', value: row.byteLength === undefined ? 'unknown' : `${formatInteger(row.byteLength)} bytes` },
   ];
@@ -148,8 +148,8 @@ export function tensorFacts(
     });
   }
   facts.push(
-    { label: 'Offset in the file', value: `${formatHex(row.fileOffset)} (${formatInteger(row.fileOffset)})` },
-    { label: 'Offset in the data section', value: `${formatHex(row.offset)} (${formatInteger(row.offset)})` },
+    { label: 'Offset in file', value: `${formatHex(row.fileOffset)} (${formatInteger(row.fileOffset)})` },
+    { label: 'Offset in data', value: `${formatHex(row.offset)} (${formatInteger(row.offset)})` },
   );
   if (shardPath !== undefined) facts.push({ label: 'Shard', value: shardPath });
   return facts;

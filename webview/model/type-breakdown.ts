@@ -1,11 +1,11 @@
 // How the bytes of a model are spread over tensor types: parts of a bar, largest first, with the colour each gets.
 import { ggmlTypeByName, bitsPerWeight } from '../../src/core/ggml/ggml-type.js';
 import type { ModelDescription } from '../../src/protocol/worker-protocol.js';
-import { formatBytes, formatInteger, formatShare, plural } from './format.js';
+import { formatBytes, formatInteger, formatShare } from './format.js';
 
 export interface TypePart {
   readonly type: string;
-  readonly tensors: number;
+  readonly tensors: string;
   readonly byteLength: number;
   readonly bytes: string;
   readonly share: string;
@@ -17,11 +17,11 @@ export interface TypePart {
   readonly width: number;
 }
 
-/** Colours of the chart: the seven chart colours that every VS Code theme defines, less grey, which is for the rest. */
+/** Colours of the chart: those that every VS Code theme defines and that stand out from its background. */
 export const SERIES = 6;
 const BAR = 1000;
-/** What is there must be seen: 0.4 % of the bar, about 2 px. */
-const MIN_WIDTH = 4;
+/** What is there must be seen: 0.6 % of the bar, some 3 px in a narrow editor. */
+const MIN_WIDTH = 6;
 
 export function typeBreakdown(model: ModelDescription): TypePart[] {
   const types = [...model.typeCounts].sort((a, b) => b.byteLength - a.byteLength);
@@ -40,10 +40,10 @@ export function typeBreakdown(model: ModelDescription): TypePart[] {
     const bits = known ? bitsPerWeight(known) : (count.byteLength * 8) / count.elementCount;
     const part: TypePart = {
       type: count.type,
-      tensors: count.tensors,
+      tensors: formatInteger(count.tensors),
       byteLength: count.byteLength,
       bytes: known || count.byteLength > 0 ? formatBytes(count.byteLength) : 'unknown',
-      share: formatShare(count.byteLength, total),
+      share: count.byteLength > 0 ? formatShare(count.byteLength, total) : '',
       bitsPerWeight: bits > 0 && Number.isFinite(bits) ? bits.toFixed(2) : '',
       series: index % SERIES,
       x,
@@ -57,13 +57,9 @@ export function typeBreakdown(model: ModelDescription): TypePart[] {
 /** The chart in words, for those who do not see it. */
 export function describeBreakdown(parts: readonly TypePart[]): string {
   if (parts.length === 0) return 'No tensors';
-  const list = parts.map(part => `${part.type} ${part.share || part.bytes} in ${plural(part.tensors, 'tensor')}`);
+  const list = parts.map(
+    part =>
+      `${part.type} ${part.share || part.bytes} in ${part.tensors === '1' ? '1 tensor' : `${part.tensors} tensors`}`,
+  );
   return `Bytes by tensor type: ${list.join(', ')}`;
-}
-
-export function totalOf(parts: readonly TypePart[]): { tensors: string; bytes: string } {
-  return {
-    tensors: formatInteger(parts.reduce((sum, part) => sum + part.tensors, 0)),
-    bytes: formatBytes(parts.reduce((sum, part) => sum + part.byteLength, 0)),
-  };
 }
