@@ -71,6 +71,7 @@ test('a recipe as a job: paths from its folder, everything else as written', () 
     source: '/home/m.gguf',
     output: '/out/b.gguf',
     imatrix: '/home/r/i.gguf',
+    imatrixName: 'i.gguf',
     options: {
       fileType: 'Q4_K_M',
       rules: [{ kind: 'regex', pattern: 'a|b', type: 'Q6_K', label: 'rule 1: /a|b/' }],
