@@ -16,7 +16,15 @@ export async function packageExtension({ universal = false, log = console.log } 
   const target = native ? `${process.platform}-${process.arch}` : 'universal';
   const out = path.join(root, `out/quantsmith-${target}.vsix`);
   mkdirSync(path.dirname(out), { recursive: true });
-  const args = ['package', '--no-dependencies', '--skip-license', '--allow-missing-repository', '--no-rewrite-relative-links', '--out', out];
+  const args = [
+    'package',
+    '--no-dependencies',
+    '--skip-license',
+    '--allow-missing-repository',
+    '--no-rewrite-relative-links',
+    '--out',
+    out,
+  ];
   if (native) {
     args.push('--target', target);
   } else {

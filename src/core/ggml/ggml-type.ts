@@ -4,7 +4,8 @@
 // error of the table: show `type 57`, never throw.
 
 /** How a type spends its bits; used for grouping and colours. */
-export type GgmlTypeFamily = 'float' | 'integer' | 'legacy' | 'k-quant' | 'iq-quant' | 'ternary' | 'micro-scaling' | 'low-bit' | 'activation';
+export type GgmlTypeFamily =
+  'float' | 'integer' | 'legacy' | 'k-quant' | 'iq-quant' | 'ternary' | 'micro-scaling' | 'low-bit' | 'activation';
 
 export interface GgmlType {
   /** The number stored in a GGUF file. */
@@ -24,7 +25,15 @@ export interface GgmlType {
   readonly summary: string;
 }
 
-function row(id: number, name: string, blockSize: number, typeSize: number, family: GgmlTypeFamily, kernels: '' | 'kernels', summary: string): GgmlType {
+function row(
+  id: number,
+  name: string,
+  blockSize: number,
+  typeSize: number,
+  family: GgmlTypeFamily,
+  kernels: '' | 'kernels',
+  summary: string,
+): GgmlType {
   return { id, name, blockSize, typeSize, family, canQuantize: kernels !== '', canDequantize: kernels !== '', summary };
 }
 
