@@ -50,10 +50,13 @@ export async function bundleInspector(): Promise<Bundle> {
   return { script: text('.js'), style: text('.css') };
 }
 
-export type Answer = (request: InspectorRequest) => InspectorResponse | ErrorData | undefined;
+type Reply = InspectorResponse | ErrorData | undefined;
+export type Answer = (request: InspectorRequest) => Reply | Promise<Reply>;
 
 export interface OpenOptions {
   readonly theme?: Theme;
+  /** The operating system replaces all colours (Windows contrast themes). */
+  readonly forcedColors?: 'active';
   readonly width?: number;
   readonly height?: number;
   /** What the host sends when the page is ready. */
@@ -102,7 +105,11 @@ export class InspectorBrowser {
 
   async open(options: OpenOptions = {}): Promise<InspectorPage> {
     const { theme = 'dark-modern', width = 1280, height = 800 } = options;
-    const context = await this.browser.newContext({ viewport: { width, height }, reducedMotion: 'reduce' });
+    const context = await this.browser.newContext({
+      viewport: { width, height },
+      reducedMotion: 'reduce',
+      forcedColors: options.forcedColors ?? 'none',
+    });
     const page = await context.newPage();
     const sent: FromInspector[] = [];
     const complaints: string[] = [];
@@ -116,12 +123,12 @@ export class InspectorBrowser {
       page.evaluate(json => {
         window.postMessage(JSON.parse(json));
       }, JSON.stringify(message));
-    await page.exposeFunction('hostReceives', (message: FromInspector) => {
+    await page.exposeFunction('hostReceives', async (message: FromInspector) => {
       if (message.type !== 'request') sent.push(message);
       if (message.type === 'ready') for (const first of options.first ?? []) void send(first);
       if (message.type !== 'request') return;
       const { id } = message;
-      const answer = options.answer?.(message.request);
+      const answer = await options.answer?.(message.request);
       if (answer)
         void send(
           'code' in answer ? { type: 'response', id, error: answer } : { type: 'response', id, result: answer },

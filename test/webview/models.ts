@@ -3,17 +3,28 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { MemorySource } from '../../src/core/bytes/byte-source.js';
 import { readModel } from '../../src/core/gguf/shards.js';
-import { inspectModel } from '../../src/engine/jobs/inspect.js';
+import { inspectArray, inspectModel, inspectString, type InspectedModel } from '../../src/engine/jobs/inspect.js';
 import type { InspectorRequest, InspectorResponse } from '../../src/protocol/inspector-protocol.js';
 import type { MetadataRow, ModelDescription, TensorRow } from '../../src/protocol/worker-protocol.js';
 
 const tinycoder = path.resolve(import.meta.dirname, '../../examples/tinycoder-f16.gguf');
 
-/** The example model as the worker describes it. */
-export async function exampleModel(): Promise<ModelDescription> {
+async function openExample(): Promise<InspectedModel> {
   const source = new MemorySource(readFileSync(tinycoder), '/home/ada/models/tinycoder-f16.gguf');
   const { value, problems } = await readModel(() => Promise.resolve(source), source.name);
-  return inspectModel({ path: source.name, model: value, problems });
+  return { path: source.name, model: value, problems };
+}
+
+/** The example model as the worker describes it. */
+export async function exampleModel(): Promise<ModelDescription> {
+  return inspectModel(await openExample());
+}
+
+/** What the worker answers for {@link exampleModel}. */
+export async function answerExample(request: InspectorRequest): Promise<InspectorResponse> {
+  const example = await openExample();
+  if (request.kind === 'string') return { kind: 'string', ...(await inspectString(example, request.key)) };
+  return { kind: 'array', ...(await inspectArray(example, request.key, request.start, request.count)) };
 }
 
 export const VOCABULARY = 151_936;

@@ -105,20 +105,20 @@ export const gridStyles = css`
   .body .row.selected .muted {
     color: inherit;
   }
-  .body .row.selected {
-    outline: 1px dashed var(--vscode-contrastActiveBorder, transparent);
-    outline-offset: -1px;
-  }
   .row {
     position: relative;
   }
   /* Above the sticky first cell, which would cover an outline. */
+  .row.selected::after,
   .scroller:focus .row.active::after {
     content: '';
     position: absolute;
     inset: 0;
     z-index: 2;
     pointer-events: none;
+    border: 1px dashed var(--vscode-contrastActiveBorder, transparent);
+  }
+  .scroller:focus .row.active::after {
     border: 1px solid var(--vscode-list-focusOutline, var(--vscode-focusBorder));
   }
   .scroller:focus .header .cell.active {
@@ -143,9 +143,8 @@ export const gridStyles = css`
     fill: currentColor;
   }
   @media (forced-colors: active) {
-    .body .row.selected {
-      outline: 2px solid Highlight;
-      outline-offset: -2px;
+    .row.selected::after {
+      border: 2px solid Highlight;
     }
     .bar {
       fill: CanvasText;

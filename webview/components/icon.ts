@@ -10,17 +10,14 @@ export const ICONS = {
   close: 0xea76,
   copy: 0xebcc,
   error: 0xea87,
-  'file-binary': 0xeae8,
   'file-text': 0xec5e,
   info: 0xea74,
   json: 0xea8b,
-  markdown: 0xeb1d,
   output: 0xeb9d,
   package: 0xeb29,
   pass: 0xeba4,
   refresh: 0xeb37,
   search: 0xea6d,
-  table: 0xebb7,
   warning: 0xea6c,
 } as const;
 

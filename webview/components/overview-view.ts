@@ -114,6 +114,11 @@ export class OverviewView extends LitElement {
         overflow-wrap: anywhere;
         font-variant-numeric: tabular-nums;
       }
+      @media (forced-colors: active) {
+        .tile {
+          outline: 1px solid CanvasText;
+        }
+      }
       .groups {
         display: grid;
         grid-template-columns: repeat(auto-fit, minmax(min(100%, 380px), 1fr));

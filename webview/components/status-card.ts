@@ -63,7 +63,7 @@ export class StatusCard extends LitElement {
       .bar {
         height: 20px;
         border-radius: 4px;
-        background: var(--vscode-editorWidget-background, var(--vscode-list-hoverBackground));
+        background: var(--vscode-list-inactiveSelectionBackground);
         border: 1px solid var(--vscode-contrastBorder, transparent);
         animation: pulse 1.6s ease-in-out infinite;
       }

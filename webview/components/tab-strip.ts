@@ -71,6 +71,10 @@ export class TabStrip extends LitElement {
         width: 14px;
       }
       @media (forced-colors: active) {
+        /* Transparent borders would be drawn. */
+        [role='tab'] {
+          border-color: Canvas;
+        }
         [role='tab'][aria-selected='true'] {
           border-bottom-color: Highlight;
         }

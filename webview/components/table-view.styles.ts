@@ -35,15 +35,6 @@ export const tableViewStyles = css`
     flex: 1 1 auto;
     white-space: nowrap;
   }
-  .verb {
-    white-space: pre;
-  }
-  @container (max-width: 520px) {
-    .verb {
-      position: absolute;
-      clip-path: inset(50%);
-    }
-  }
   .filter-error {
     flex: none;
     display: flex;
@@ -69,7 +60,7 @@ export const tableViewStyles = css`
   @container (min-width: 900px) {
     .split.detail {
       grid-template-rows: minmax(0, 1fr);
-      grid-template-columns: minmax(0, 1fr) clamp(340px, 38%, 620px);
+      grid-template-columns: minmax(0, 1fr) clamp(320px, 34%, 600px);
     }
   }
 `;

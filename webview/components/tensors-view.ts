@@ -38,8 +38,6 @@ const WIDTHS: Readonly<Record<string, string>> = {
   bytes: '90px',
   share: '128px',
 };
-/** Not shown where the editor is narrow. */
-const VERB = html`<span class="verb">Copy </span>`;
 /** Width of the bar in the share column, CSS pixels. */
 const BAR = 40;
 
@@ -248,19 +246,21 @@ export class TensorsView extends LitElement {
       >
       <vscode-button
         secondary
+        aria-label="Copy TSV"
         title="Copy ${chosen.what} as tab-separated text"
         @click=${() => {
           this.copy('TSV', chosen.rows, chosen.what);
         }}
-        >${icon('table', { slot: 'content-before' })}${VERB}TSV</vscode-button
+        >${icon('copy', { slot: 'content-before' })}TSV</vscode-button
       >
       <vscode-button
         secondary
+        aria-label="Copy Markdown"
         title="Copy ${chosen.what} as a Markdown table"
         @click=${() => {
           this.copy('Markdown', chosen.rows, chosen.what);
         }}
-        >${icon('markdown', { slot: 'content-before' })}${VERB}Markdown</vscode-button
+        >${icon('copy', { slot: 'content-before' })}Markdown</vscode-button
       >
     </div>`;
   }
