@@ -1,7 +1,8 @@
 // Problems and recipe diagnostics as lines for people and for problem matchers.
 import type { Problem } from '../core/problem.js';
 import type { RecipeDiagnostic } from '../core/recipe/recipe.js';
-import { grouped, plural, printable } from './format.js';
+import { printable } from '../core/text/printable.js';
+import { formatInteger, plural } from '../core/text/quantity.js';
 import type { Style } from './style.js';
 
 /** Repetitions of one code beyond this are counted, not printed: 2,000 overlapping tensors are one finding. */
@@ -16,7 +17,7 @@ export function problemsText(problems: readonly Problem[], style: Style): string
     seen.set(problem.code, count);
     if (count > SHOWN_PER_CODE) continue;
     const label = severityLabel(problem.severity, style);
-    const place = problem.offset === undefined ? '' : ` at byte ${grouped(problem.offset)}`;
+    const place = problem.offset === undefined ? '' : ` at byte ${formatInteger(problem.offset)}`;
     text += `${label} ${printable(problem.message)} [${problem.code}]${place}\n`;
     if (problem.hint !== undefined) text += `  ${printable(problem.hint)}\n`;
   }

@@ -1,7 +1,8 @@
 // Progress on stderr: a bar that redraws in place on a terminal, a line a second elsewhere, nothing with --quiet. It only
 // ever writes to stderr, so that stdout stays the result's, and it forgets nothing on the screen: `end` removes the bar.
 import type { JobProgress } from '../core/quantize/quantization-plan.js';
-import { humanBytes, humanSeconds, printable } from './format.js';
+import { printable } from '../core/text/printable.js';
+import { formatByteRate, formatBytes, formatSeconds } from '../core/text/quantity.js';
 import type { CliIo } from './io.js';
 
 /** A terminal is redrawn ten times a second: faster is not seen, and slow terminals (ssh) are not flooded. */
@@ -39,17 +40,17 @@ export function progressDisplay(io: CliIo, options: { readonly quiet: boolean })
   };
 }
 
-/** `quantize  42.0 %  1.20 GiB of 2.86 GiB  310 MiB/s  5.3 s left  blk.7.ffn_up.weight`. */
+/** `quantize  42.0 %  1.20 GB of 2.86 GB  310 MB/s  5.3 s left  blk.7.ffn_up.weight`. */
 export function lineText(progress: JobProgress): string {
   const parts: string[] = [progress.phase];
   if (progress.total > 0)
     parts.push(
       `${((100 * progress.done) / progress.total).toFixed(1)} %`,
-      `${humanBytes(progress.done)} of ${humanBytes(progress.total)}`,
+      `${formatBytes(progress.done)} of ${formatBytes(progress.total)}`,
     );
-  if (progress.bytesPerSecond > 0) parts.push(`${humanBytes(Math.round(progress.bytesPerSecond))}/s`);
-  if (progress.etaSeconds !== undefined) parts.push(`${humanSeconds(progress.etaSeconds)} left`);
-  if (progress.subject !== undefined) parts.push(printable(progress.subject, 80));
+  if (progress.bytesPerSecond > 0) parts.push(formatByteRate(progress.bytesPerSecond));
+  if (progress.etaSeconds !== undefined) parts.push(`${formatSeconds(progress.etaSeconds)} left`);
+  if (progress.subject !== undefined) parts.push(printable(progress.subject, { limit: 80 }));
   return parts.join('  ');
 }
 

@@ -1,9 +1,18 @@
 // What a quantization did, or would do, as text: tensors by type, what fell back, totals, and the whole plan in a dry run.
 import { bitsPerWeight, ggmlTypeByName } from '../core/ggml/ggml-type.js';
 import type { QuantizationReport, TensorReport } from '../core/quantize/quantization-plan.js';
-import { exactBytes, grouped, humanBytes, humanSeconds, plural, printable, table } from './format.js';
+import { printable } from '../core/text/printable.js';
+import {
+  formatBitsPerWeight,
+  formatBytes,
+  formatBytesExactly,
+  formatInteger,
+  formatSeconds,
+  plural,
+} from '../core/text/quantity.js';
 import { problemsText } from './problem-text.js';
 import type { Style } from './style.js';
+import { table } from './table.js';
 
 export interface TypeRow {
   readonly type: string;
@@ -42,12 +51,17 @@ export function quantizationText(report: QuantizationReport, style: Style): stri
 function summaryTable(report: QuantizationReport): string {
   const rows = tensorsByType(report.tensors).map(row => [
     row.type,
-    grouped(row.tensors),
-    humanBytes(row.byteLength),
-    row.bitsPerWeight?.toFixed(2) ?? '?',
+    formatInteger(row.tensors),
+    formatBytes(row.byteLength),
+    row.bitsPerWeight === undefined ? '?' : formatBitsPerWeight(row.bitsPerWeight),
   ]);
   const bytes = report.tensors.reduce((sum, tensor) => sum + tensor.byteLength, 0);
-  rows.push(['total', grouped(report.tensors.length), humanBytes(bytes), report.bitsPerWeight.toFixed(2)]);
+  rows.push([
+    'total',
+    formatInteger(report.tensors.length),
+    formatBytes(bytes),
+    formatBitsPerWeight(report.bitsPerWeight),
+  ]);
   return table(
     [
       { title: 'type' },
@@ -84,7 +98,7 @@ function planTable(report: QuantizationReport): string {
       printable(tensor.name),
       tensor.fromType,
       tensor.toType,
-      humanBytes(tensor.byteLength),
+      formatBytes(tensor.byteLength),
       printable(tensor.rule),
     ]),
   );
@@ -94,11 +108,13 @@ function closing(report: QuantizationReport, style: Style): string {
   const how = `${report.backend} backend, ${report.kernels} kernels, ${plural(report.threads, 'thread')}`;
   if (report.dryRun) {
     const files = report.files.length > 1 ? ` in ${report.files.length} files` : '';
-    return `Dry run: nothing was written. ${report.output} would have ${exactBytes(report.byteLength)}${files} (${how}).\n`;
+    return `Dry run: nothing was written. ${printable(report.output)} would have ${formatBytesExactly(report.byteLength)}${files} (${how}).\n`;
   }
   const lines =
     report.files.length > 1
-      ? report.files.map(file => `${style.bold(printable(file.path))}  ${exactBytes(file.byteLength)}\n`).join('')
-      : `${style.bold(printable(report.output))}  ${exactBytes(report.byteLength)}\n`;
-  return `${lines}${humanSeconds(report.seconds)}, ${how}\n`;
+      ? report.files
+          .map(file => `${style.bold(printable(file.path))}  ${formatBytesExactly(file.byteLength)}\n`)
+          .join('')
+      : `${style.bold(printable(report.output))}  ${formatBytesExactly(report.byteLength)}\n`;
+  return `${lines}${formatSeconds(report.seconds)}, ${how}\n`;
 }

@@ -3,9 +3,9 @@
 // are imported when they are chosen: `inspect` must not pay for what `quantize` needs.
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { printable } from '../core/text/printable.js';
 import { EXIT, type ExitCode } from './exit.js';
 import { failureOf, type Failure } from './failure.js';
-import { printable } from './format.js';
 import { parseArguments } from './grammar.js';
 import type { Invocation } from './invocation.js';
 import type { CliIo } from './io.js';

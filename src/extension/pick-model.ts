@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises';
 import * as path from 'node:path';
 import * as vscode from 'vscode';
-import { bytesText } from './texts.js';
+import { formatBytes } from '../core/text/quantity.js';
 
 interface ModelItem extends vscode.QuickPickItem {
   /** Undefined opens the file dialog. */
@@ -33,7 +33,7 @@ async function listModels(): Promise<ModelItem[]> {
     models.map(async (uri): Promise<ModelItem> => {
       const folder = path.dirname(vscode.workspace.asRelativePath(uri));
       const size = await stat(uri.fsPath).then(
-        ({ size }) => bytesText(size),
+        ({ size }) => formatBytes(size),
         () => '',
       );
       return {

@@ -9,6 +9,7 @@
 import { link, mkdir, open, realpath, rename, stat, statfs, unlink, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { QuantsmithError } from '../core/problem.js';
+import { formatBytes, formatBytesExactly } from '../core/text/quantity.js';
 import type { OutputRequest, PartialOutput } from '../engine/jobs/quantize-services.js';
 import { ioError } from './file-source.js';
 import { Journal, readJournal } from './output-journal.js';
@@ -235,10 +236,10 @@ export class OutputFiles implements PartialOutput {
     const folder = path.dirname(file);
     const free = await this.system.diskFree(folder);
     const total = this.files.reduce((sum, { byteLength }) => sum + byteLength, 0);
-    const found = free === undefined ? 'the disk is full' : `${free} bytes are free`;
+    const found = free === undefined ? 'the disk is full' : `${formatBytes(free)} are free`;
     return new QuantsmithError(
       'io/disk-full',
-      `${file} needs ${total} bytes, ${this.written} were written, and in ${folder} ${found}.`,
+      `${file} needs ${formatBytesExactly(total)}, ${formatBytes(this.written)} were written, and in ${folder} ${found}.`,
       'Free space, choose a smaller type, or write to another disk.',
       { cause: error },
     );

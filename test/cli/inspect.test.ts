@@ -48,9 +48,9 @@ test('text shows the overview, types, metadata, tensors and problems, and lets n
   expect(stdout).toBe(
     String.raw`small.gguf
 GGUF version 3, little-endian, alignment 32, tensor data at byte ${dataOffset}
-llama, A \u001b[31mred\u001b[0m model, Q8_0
+llama, A \u{001B}[31mred\u{001B}[0m model, Q8_0
 544 parameters in 3 tensors, 11.11 bits per weight
-1.03 KiB (1,056 bytes)
+1.06 kB (1,056 bytes)
 
 type     tensors  parameters       size  bits/weight
 Q8_0           1         256  272 bytes         8.50
@@ -59,7 +59,7 @@ type 99        1         256          ?            ?
 
 key                    type       value
 general.architecture   string     llama
-general.name           string     A \u001b[31mred\u001b[0m model
+general.name           string     A \u{001B}[31mred\u{001B}[0m model
 general.file_type      u32        7
 llama.rope.freq_base   f32        0.1
 odd                    f32        NaN
@@ -192,7 +192,7 @@ describe('long values', () => {
       cwd: folder,
       terminal: true,
     });
-    expect(terminal.stdout).toBe('a\\u001b[2J\nb\n');
+    expect(terminal.stdout).toBe('a\\u{001B}[2J\nb\n');
   });
 
   test('a key that is not there is named with its neighbours', async () => {

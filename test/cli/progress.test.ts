@@ -3,13 +3,13 @@ import type { JobProgress } from '../../src/core/quantize/quantization-plan.js';
 import { barText, lineText, progressDisplay } from '../../src/cli/progress.js';
 import { capturedIo, type CapturedOptions } from './captured-io.js';
 
-const GiB = 1024 ** 3;
+const GB = 1e9;
 
 const at = (share: number): JobProgress => ({
   phase: 'quantize',
-  done: share * 2 * GiB,
-  total: 2 * GiB,
-  bytesPerSecond: 0.3 * GiB,
+  done: share * 2 * GB,
+  total: 2 * GB,
+  bytesPerSecond: 0.3 * GB,
   etaSeconds: ((1 - share) * 2) / 0.3,
   subject: 'blk.7.ffn_up.weight',
 });
@@ -30,7 +30,7 @@ function check(options: CapturedOptions & { quiet?: boolean }, times: readonly n
 }
 
 test('a line names phase, share, bytes, rate, time left and tensor', () => {
-  expect(lineText(at(0.42))).toBe('quantize  42.0 %  860 MiB of 2.00 GiB  307 MiB/s  3.9 s left  blk.7.ffn_up.weight');
+  expect(lineText(at(0.42))).toBe('quantize  42.0 %  840 MB of 2.00 GB  300 MB/s  3.9 s left  blk.7.ffn_up.weight');
 });
 
 test('a bar has as many cells as was done and never wraps', () => {

@@ -39,10 +39,10 @@ const report: QuantizationReport = {
 describe('a quantization', () => {
   test('that was done', () => {
     expect(quantizationText(report, plain)).toBe(`type   tensors       size  bits/weight
-Q4_K         2   2.81 KiB         4.50
-F32          1   1.00 KiB        32.00
+Q4_K         2    2.88 kB         4.50
+F32          1    1.02 kB        32.00
 Q5_0         1  704 bytes         5.50
-total        4   4.50 KiB         5.50
+total        4    4.61 kB         5.50
 
 fallback             wanted  got   rule
 blk.0.attn_k.weight  Q4_K    Q5_0  mixture Q4_K_M: attn_k
@@ -50,7 +50,7 @@ blk.0.attn_k.weight  Q4_K    Q5_0  mixture Q4_K_M: attn_k
 warning: One tensor fell back. [plan/shape-fallback]
   Give a rule.
 
-/models/out.gguf  4.88 KiB (5,000 bytes)
+/models/out.gguf  5.00 kB (5,000 bytes)
 1 min 33 s, native backend, avx2 kernels, 1 thread
 `);
   });
@@ -58,18 +58,18 @@ warning: One tensor fell back. [plan/shape-fallback]
   test('that was planned', () => {
     const text = quantizationText({ ...report, dryRun: true, problems: [] }, plain);
     expect(text).toBe(`tensor               from  to         size  rule
-output_norm.weight   F16   F32    1.00 KiB  1-D tensor
+output_norm.weight   F16   F32     1.02 kB  1-D tensor
 blk.0.attn_k.weight  F16   Q5_0  704 bytes  mixture Q4_K_M: attn_k; fallback from Q4_K
-blk.0.ffn_up.weight  F16   Q4_K   1.41 KiB  mixture Q4_K_M: ffn_up
-blk.1.ffn_up.weight  F16   Q4_K   1.41 KiB  mixture Q4_K_M: ffn_up
+blk.0.ffn_up.weight  F16   Q4_K    1.44 kB  mixture Q4_K_M: ffn_up
+blk.1.ffn_up.weight  F16   Q4_K    1.44 kB  mixture Q4_K_M: ffn_up
 
 type   tensors       size  bits/weight
-Q4_K         2   2.81 KiB         4.50
-F32          1   1.00 KiB        32.00
+Q4_K         2    2.88 kB         4.50
+F32          1    1.02 kB        32.00
 Q5_0         1  704 bytes         5.50
-total        4   4.50 KiB         5.50
+total        4    4.61 kB         5.50
 
-Dry run: nothing was written. /models/out.gguf would have 4.88 KiB (5,000 bytes) (native backend, avx2 kernels, 1 thread).
+Dry run: nothing was written. /models/out.gguf would have 5.00 kB (5,000 bytes) (native backend, avx2 kernels, 1 thread).
 `);
   });
 
@@ -87,7 +87,7 @@ Dry run: nothing was written. /models/out.gguf would have 4.88 KiB (5,000 bytes)
   test('in several files names each', () => {
     const files = [1, 2].map(n => ({ path: `/models/out-0000${n}-of-00002.gguf`, byteLength: 2500 }));
     expect(quantizationText({ ...report, files }, plain)).toContain(
-      '\n/models/out-00001-of-00002.gguf  2.44 KiB (2,500 bytes)\n/models/out-00002-of-00002.gguf  2.44 KiB (2,500 bytes)\n',
+      '\n/models/out-00001-of-00002.gguf  2.50 kB (2,500 bytes)\n/models/out-00002-of-00002.gguf  2.50 kB (2,500 bytes)\n',
     );
   });
 });

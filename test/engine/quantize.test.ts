@@ -193,7 +193,7 @@ describe('what is refused', () => {
     };
     const outcome = await failure({ services: () => quantizeServices(built.dist, full) });
     expect(outcome).toMatch(
-      /^io\/disk-full: …\/out\.gguf needs 3328576 bytes, \d+ were written, and in … 0 bytes are free\. -> Free space/,
+      /^io\/disk-full: …\/out\.gguf needs 3\.33 MB \(3,328,576 bytes\), [\d.]+ \w+ were written, and in … 0 bytes are free\. -> Free space/,
     );
     expect(files()).toEqual([]);
   });
@@ -201,7 +201,7 @@ describe('what is refused', () => {
   test('a disk that is too small, before anything is written', async () => {
     const small = { ...SYSTEM, diskFree: () => Promise.resolve(1000) };
     expect(await failure({ services: () => quantizeServices(built.dist, small) })).toMatch(
-      /^disk\/too-small: 3\.17 MiB are needed/,
+      /^disk\/too-small: 3\.33 MB are needed/,
     );
     expect(files()).toEqual([]);
   });

@@ -333,7 +333,9 @@ test('a disk that is really full', async context => {
     };
     const { code, message } = errorData(await fill().catch((reason: unknown) => reason));
     expect(code).toBe('io/disk-full');
-    expect(message).toMatch(/needs 4194304 bytes, \d+ were written, and in .* \d+ bytes are free/);
+    expect(message).toMatch(
+      /needs 4\.19 MB \(4,194,304 bytes\), [\d.]+ \w+ were written, and in .* [\d.]+ \w+ are free/,
+    );
     await output.abandon(false);
     expect(readdirSync(place)).toEqual([]);
   } finally {

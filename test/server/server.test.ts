@@ -167,7 +167,7 @@ describe('in this process', () => {
     // 4096 weights of 2 bytes and the 256 of the norm, which stays F32: 9216 bytes for 4352 weights.
     expect(f16).toMatchObject({
       label: 'F16',
-      detail: expect.stringContaining('16.94 bits per weight, 9 KiB for this model') as string,
+      detail: expect.stringContaining('16.94 bits per weight, 9.22 kB for this model') as string,
     });
   });
 

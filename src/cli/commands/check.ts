@@ -1,6 +1,6 @@
 // `quantsmith check`: the editor's diagnostics of a recipe, for terminals and CI.
+import { plural } from '../../core/text/quantity.js';
 import { EXIT, type ExitCode } from '../exit.js';
-import { plural } from '../format.js';
 import type { CheckInvocation } from '../invocation.js';
 import type { CliIo } from '../io.js';
 import { jsonDocument } from '../json.js';

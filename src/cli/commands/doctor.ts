@@ -1,20 +1,21 @@
 // `quantsmith doctor`: what this machine and this installation can do, and why not more. It measures memory bandwidth for
 // 0.3 s and loads both builds of the kernels; nothing is written.
-import { freemem, totalmem } from 'node:os';
 import { statfs } from 'node:fs/promises';
+import { freemem, totalmem } from 'node:os';
 import path from 'node:path';
 import { errorData } from '../../core/problem.js';
+import { formatByteRate, formatBytes } from '../../core/text/quantity.js';
 import type { KernelBackend, KernelOperation } from '../../engine/kernel-backend.js';
 import { cpuFeatures } from '../../platform/cpu-features.js';
 import { loadBackend } from '../../platform/load-backend.js';
 import { physicalCores } from '../../platform/physical-cores.js';
 import { EXIT, type ExitCode } from '../exit.js';
-import { humanBytes, table } from '../format.js';
 import type { DoctorInvocation } from '../invocation.js';
 import type { CliIo } from '../io.js';
 import { jsonDocument } from '../json.js';
 import { copyBandwidth, processorFeatures, wasmFeatures, type WasmFeatures } from '../machine.js';
 import { styleFor, type Style } from '../style.js';
+import { table } from '../table.js';
 
 /** operation -> type -> the instruction set whose code runs. */
 type KernelChoice = Readonly<Record<KernelOperation, Readonly<Record<string, string>>>>;
@@ -101,9 +102,9 @@ function findingsText(findings: Findings, style: Style): string {
   const facts: readonly (readonly [string, string])[] = [
     ['processor', `${cpu} (${findings.architecture}), ${cores.physical} cores, ${cores.logical} threads`],
     ['features', features.length > 0 ? features.join(' ') : 'not told by this system'],
-    ['memory', `${humanBytes(memory.free)} free of ${humanBytes(memory.total)}`],
-    ['memory bandwidth', `${findings.memoryBandwidth.toFixed(1)} GB/s copying with one thread`],
-    ['disk', disk.free === null ? 'free space not told' : `${humanBytes(disk.free)} free in ${disk.path}`],
+    ['memory', `${formatBytes(memory.free)} free of ${formatBytes(memory.total)}`],
+    ['memory bandwidth', `${formatByteRate(findings.memoryBandwidth * 1e9)} copying with one thread`],
+    ['disk', disk.free === null ? 'free space not told' : `${formatBytes(disk.free)} free in ${disk.path}`],
     ['native kernels', backendText(backends.native)],
     ['WebAssembly kernels', backendText(backends.wasm)],
     ['WebAssembly', `simd ${yes(wasm.simd)}, relaxed simd ${yes(wasm.relaxed)}, threads ${yes(wasm.threads)}`],

@@ -9,22 +9,32 @@ import { metadataEntry } from '../../core/gguf/gguf.js';
 import { readArray, readString } from '../../core/gguf/read-values.js';
 import { describeModel, type ModelFacts } from '../../core/model/describe.js';
 import { QuantsmithError, type Problem } from '../../core/problem.js';
+import { printable, quote } from '../../core/text/printable.js';
+import {
+  formatBitsPerWeight,
+  formatBytes,
+  formatBytesExactly,
+  formatCount,
+  formatInteger,
+  formatNumber,
+  plural,
+} from '../../core/text/quantity.js';
 import { isUrl, openModel } from '../../platform/open-model.js';
 import { EXIT, type ExitCode } from '../exit.js';
-import { exactBytes, float32Text, grouped, humanBytes, humanCount, plural, printable, table } from '../format.js';
 import type { InspectInvocation } from '../invocation.js';
 import type { CliIo } from '../io.js';
 import { scalarJson } from '../json.js';
 import { resolveFrom } from '../paths.js';
 import { problemsText } from '../problem-text.js';
 import { styleFor } from '../style.js';
+import { table } from '../table.js';
 
 /** Elements of an array read and written at a time: some 100 KB of text for a vocabulary. */
 const PAGE = 4096;
 /** First elements of an array in the text output. */
 const SHOWN_ELEMENTS = 6;
 /** Characters of a value in the text output; the rest is what `--metadata KEY` is for. */
-const SHOWN_TEXT = 72;
+const SHOWN = { limit: 72 };
 /** A string value printed whole may be as long as the format allows (1 GiB); this much is printed of it. */
 const MAX_PRINTED_STRING = 2 ** 28;
 
@@ -70,7 +80,7 @@ function requireKey(model: GgufModel, key: string, file: string): void {
   );
   const hint =
     near.length > 0 ? `Did you mean ${near.join(' or ')}?` : `quantsmith inspect ${file} lists the keys it has.`;
-  throw new QuantsmithError('model/no-such-key', `${file} has no metadata key ${JSON.stringify(key)}.`, hint);
+  throw new QuantsmithError('model/no-such-key', `${file} has no metadata key ${quote(key)}.`, hint);
 }
 
 // ── JSON ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -204,8 +214,8 @@ function valueProblem(error: unknown, entry: GgufMetadataEntry): Problem {
 }
 
 function cutProblem(entry: GgufMetadataEntry): Problem {
-  const limit = humanBytes(MAX_PRINTED_STRING);
-  const message = `The value of ${JSON.stringify(entry.key)} is longer than ${limit}; only so much of it is printed.`;
+  const limit = formatBytes(MAX_PRINTED_STRING);
+  const message = `The value of ${quote(entry.key)} is longer than ${limit}; only so much of it is printed.`;
   return { code: 'inspect/value-cut', severity: 'warning', message, offset: entry.fileOffset };
 }
 
@@ -216,13 +226,7 @@ async function printValue(inspected: Inspected, key: string, io: CliIo): Promise
   const entry = metadataEntry(inspected.model.metadata, key);
   if (!entry) return;
   // On a terminal, text from a file must not move the cursor; line breaks of a chat template are wanted, though.
-  const shown = (text: string) =>
-    io.stdout.isTTY
-      ? text
-          .split('\n')
-          .map(line => printable(line))
-          .join('\n')
-      : text;
+  const shown = (text: string) => (io.stdout.isTTY ? printable(text, { lines: true }) : text);
   const before = inspected.problems.length;
   if (typeof entry.value === 'object') {
     for await (const page of arrayPages(inspected, entry, entry.value, io)) {
@@ -240,7 +244,7 @@ async function printValue(inspected: Inspected, key: string, io: CliIo): Promise
 
 function scalarText(value: GgufScalar, of: GgufMetadataEntry | GgufMetadataEntry['value']): string {
   const type = typeof of === 'object' && 'elementType' in of ? of.elementType : typeof of === 'object' ? of.type : '';
-  return typeof value === 'number' && type === 'f32' ? float32Text(value) : String(value);
+  return typeof value === 'number' ? formatNumber(value, type) : String(value);
 }
 
 async function printText(inspected: Inspected, invocation: InspectInvocation, io: CliIo): Promise<void> {
@@ -251,13 +255,13 @@ async function printText(inspected: Inspected, invocation: InspectInvocation, io
   const order = file?.littleEndian === false ? 'big-endian' : 'little-endian';
   const lines = [
     style.bold(printable(inspected.path)),
-    `GGUF version ${file?.version ?? '?'}, ${order}, alignment ${file?.alignment ?? '?'}, tensor data at byte ${grouped(file?.dataOffset ?? 0)}`,
+    `GGUF version ${file?.version ?? '?'}, ${order}, alignment ${file?.alignment ?? '?'}, tensor data at byte ${formatInteger(file?.dataOffset ?? 0)}`,
     [facts.architecture ?? 'no architecture', facts.name, facts.fileType]
       .filter(part => part !== undefined)
-      .map(part => printable(part, SHOWN_TEXT))
+      .map(part => printable(part, SHOWN))
       .join(', '),
-    `${humanCount(facts.parameterCount)} parameters in ${plural(model.tensors.length, 'tensor')}, ${facts.bitsPerWeight.toFixed(2)} bits per weight`,
-    `${exactBytes(facts.byteLength)}${files}`,
+    `${formatCount(facts.parameterCount)} parameters in ${plural(model.tensors.length, 'tensor')}, ${formatBitsPerWeight(facts.bitsPerWeight)} bits per weight`,
+    `${formatBytesExactly(facts.byteLength)}${files}`,
   ];
   const sections = [`${lines.join('\n')}\n`];
   if (facts.typeCounts.length > 0) sections.push(typeTable(facts));
@@ -280,10 +284,10 @@ function typeTable({ typeCounts }: ModelFacts): string {
       const known = ggmlTypeByName(type);
       return [
         type,
-        grouped(tensors),
-        humanCount(elementCount),
-        known ? humanBytes(byteLength) : '?',
-        known ? bitsPerWeight(known).toFixed(2) : '?',
+        formatInteger(tensors),
+        formatCount(elementCount),
+        known ? formatBytes(byteLength) : '?',
+        known ? formatBitsPerWeight(bitsPerWeight(known)) : '?',
       ];
     }),
   );
@@ -295,16 +299,16 @@ function metadataTable(model: GgufModel): string {
     model.metadata.map(entry => {
       const { key, type, value } = entry;
       if (typeof value !== 'object') {
-        return [printable(key, SHOWN_TEXT), type, printable(scalarText(value, entry), SHOWN_TEXT)];
+        return [printable(key, SHOWN), type, printable(scalarText(value, entry), SHOWN)];
       }
       const head = value.head
         .slice(0, SHOWN_ELEMENTS)
-        .map(element => (typeof element === 'string' ? JSON.stringify(element) : scalarText(element, value)));
+        .map(element => (typeof element === 'string' ? quote(element) : scalarText(element, value)));
       const more = value.length > head.length ? ', …' : '';
       return [
-        printable(key, SHOWN_TEXT),
+        printable(key, SHOWN),
         `${value.elementType}[${value.length}]`,
-        printable(`${head.join(', ')}${more}`, SHOWN_TEXT),
+        printable(`${head.join(', ')}${more}`, SHOWN),
       ];
     }),
   );
@@ -322,11 +326,11 @@ function tensorTable(model: GgufModel): string {
       ...(sharded ? [{ title: 'file', align: 'right' } as const] : []),
     ],
     model.tensors.map(({ name, typeId, ne, byteLength, offset, shard }) => [
-      printable(name, SHOWN_TEXT),
+      printable(name, SHOWN),
       ggmlTypeName(typeId),
       ne.join(' x '),
-      byteLength === undefined ? '?' : humanBytes(byteLength),
-      grouped(offset),
+      byteLength === undefined ? '?' : formatBytes(byteLength),
+      formatInteger(offset),
       ...(sharded ? [String(shard + 1)] : []),
     ]),
   );

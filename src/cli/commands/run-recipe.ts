@@ -3,12 +3,13 @@
 // version 1 cannot ask for them.
 import path from 'node:path';
 import type { QuantizationReport } from '../../core/quantize/quantization-plan.js';
-import type { RecipeDiagnostic } from '../../core/recipe/recipe.js';
 import { recipeToJob, type RecipeJob } from '../../core/recipe/recipe-job.js';
+import type { RecipeDiagnostic } from '../../core/recipe/recipe.js';
+import { quote } from '../../core/text/printable.js';
+import { plural } from '../../core/text/quantity.js';
 import { resolveRecipePath } from '../../platform/recipe-facts.js';
 import { EXIT, type ExitCode } from '../exit.js';
 import { UsageError } from '../failure.js';
-import { plural } from '../format.js';
 import type { RunInvocation } from '../invocation.js';
 import type { CliIo } from '../io.js';
 import { jsonDocument } from '../json.js';
@@ -33,7 +34,11 @@ export async function runRecipe(invocation: RunInvocation, io: CliIo): Promise<E
 
   const job = recipeToJob(recipe, written => resolveRecipePath(recipePath, written));
   if (invocation.only !== undefined) requireOutput(job, invocation.only, recipe.output.path, io);
-  const report = await runJob({ ...job, ...jobOptions(invocation), keepSplit: false, createFolder: true }, invocation, io);
+  const report = await runJob(
+    { ...job, ...jobOptions(invocation), keepSplit: false, createFolder: true },
+    invocation,
+    io,
+  );
   await io.stdout.write(
     invocation.json
       ? jsonDocument({ outputs: [report] satisfies QuantizationReport[], evaluation: null, gates: [], record: null })
@@ -51,5 +56,5 @@ function isWorthALine({ severity }: RecipeDiagnostic): boolean {
 function requireOutput(job: RecipeJob, only: string, written: string, io: CliIo): void {
   if (only === written || only === path.basename(job.output) || path.resolve(io.cwd, only) === job.output) return;
   const hint = `Its output is ${written}.`;
-  throw new UsageError('usage/no-such-output', `The recipe has no output ${JSON.stringify(only)}.`, hint);
+  throw new UsageError('usage/no-such-output', `The recipe has no output ${quote(only)}.`, hint);
 }

@@ -6,8 +6,9 @@
 // What can still be read safely is a warning, so that such a file can be repaired by writing it anew (llama-quantize 0.7.0
 // itself writes unaligned offsets if the source has a general.alignment above 32); bytes that are missing or belong to two
 // tensors are an error. The check is one pass and one sort: a file cannot make it slow.
+import { quote } from '../text/printable.js';
+import { digits, plural } from '../text/quantity.js';
 import type { GgufFile, GgufTensorInfo } from './gguf.js';
-import { digits, quote } from './message.js';
 import type { ProblemList } from './problem-list.js';
 
 const refused = 'llama.cpp refuses the file; quantizing or copying the model with Quantsmith writes a correct layout.';
@@ -44,7 +45,7 @@ export function checkLayout(file: GgufFile, problems: ProblemList): void {
     expected = byteLength === undefined ? undefined : pad(offset + byteLength);
   }
   if (firstCut) {
-    const others = cutCount === 1 ? 'is' : `and ${cutCount - 1} more tensor${cutCount === 2 ? ' are' : 's are'}`;
+    const others = cutCount === 1 ? 'is' : `and ${plural(cutCount - 1, 'more tensor')} are`;
     const message = `The file has ${fileSize} bytes, but its tensors reach to byte ${digits(end)}: tensor ${quote(firstCut.name)} ${others} incomplete.`;
     const hint = 'The download or copy stopped early: fetch the file again.';
     problems.add('error', 'gguf/data-truncated', message, { offset: fileSize, hint, subject: firstCut.name });

@@ -5,6 +5,7 @@ import { ByteReader } from '../bytes/byte-reader.js';
 import type { ByteSource } from '../bytes/byte-source.js';
 import { ByteWriter } from '../bytes/byte-writer.js';
 import { QuantsmithError } from '../problem.js';
+import { quote } from '../text/printable.js';
 import { GGUF_VALUE_TYPES } from './gguf.js';
 import type { GgufEncoding, GgufMetadataEntry } from './gguf.js';
 import { lengthSize, readLength, valueSize } from './value.js';
@@ -152,6 +153,6 @@ class EntryRewriter {
 }
 
 function changed(entry: GgufMetadataEntry): QuantsmithError {
-  const message = `The value of ${JSON.stringify(entry.key)} is no longer where the header said.`;
+  const message = `The value of ${quote(entry.key)} is no longer where the header said.`;
   return new QuantsmithError('gguf/changed', message, 'The file changed on disk; open it again.');
 }

@@ -3,10 +3,11 @@
 // keys: read.ts does.
 import { ByteReader, cutUtf8, decodeUtf8 } from '../bytes/byte-reader.js';
 import type { ByteSource } from '../bytes/byte-source.js';
+import { quote } from '../text/printable.js';
+import { digits } from '../text/quantity.js';
 import { GGUF_VALUE_TYPES } from './gguf.js';
 import type { GgufArray, GgufMetadataEntry, GgufScalar, GgufValueType } from './gguf.js';
 import * as limits from './limits.js';
-import { digits, quote } from './message.js';
 import type { ProblemList } from './problem-list.js';
 import { lengthSize, readFixed, readLength, valueSize } from './value.js';
 

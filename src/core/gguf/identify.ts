@@ -1,5 +1,6 @@
 // What a file that does not start with `GGUF` is instead, as far as its first bytes tell, and what to do with it. Only
 // words for a person come from here; nothing is parsed.
+import { plural } from '../text/quantity.js';
 
 export interface Identity {
   readonly code: 'gguf/not-gguf' | 'gguf/legacy-format';
@@ -53,8 +54,7 @@ export function identify(head: Uint8Array, size: number): Identity {
     return not('JSON text', 'An error message of a server is often saved this way; look into it.');
   if (head.length > 0 && head.every(byte => byte === 0))
     return not('zero bytes at its start', 'The download was reserved but not written; fetch the file again.');
-  if (size < 4)
-    return not(`${size} byte${size === 1 ? '' : 's'} long`, 'The download stopped at once; fetch the file again.');
+  if (size < 4) return not(`${plural(size, 'byte')} long`, 'The download stopped at once; fetch the file again.');
   return not(`something else (its first bytes are ${hex(head.subarray(0, 4))})`, 'Check that this is the right file.');
 }
 

@@ -1,6 +1,7 @@
 // Collects the problems of one file without letting a hostile one produce a million of them: each code is reported a
 // limited number of times and then counted. Order of discovery is kept.
 import type { Problem, Severity } from '../problem.js';
+import { plural } from '../text/quantity.js';
 import { MAX_PROBLEMS_PER_CODE } from './limits.js';
 
 export interface ProblemDetails {
@@ -29,11 +30,10 @@ export class ProblemList {
     for (const [code, count] of this.counts) {
       const last = this.found.findLast(problem => problem.code === code);
       if (last && count > MAX_PROBLEMS_PER_CODE) {
-        const more = count - MAX_PROBLEMS_PER_CODE;
         all.push({
           code,
           severity: last.severity,
-          message: `${more} more problem${more === 1 ? '' : 's'} of this kind (${code}).`,
+          message: `${plural(count - MAX_PROBLEMS_PER_CODE, 'more problem')} of this kind (${code}).`,
         });
       }
     }

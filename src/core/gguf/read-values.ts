@@ -4,6 +4,7 @@
 import { ByteReader, cutUtf8, decodeUtf8 } from '../bytes/byte-reader.js';
 import type { ByteSource } from '../bytes/byte-source.js';
 import { QuantsmithError } from '../problem.js';
+import { quote } from '../text/printable.js';
 import type { GgufArray, GgufEncoding, GgufMetadataEntry, GgufScalar } from './gguf.js';
 import { MAX_STRING_BYTES } from './limits.js';
 import { lengthSize, readFixed, readLength, valueSize } from './value.js';
@@ -100,6 +101,6 @@ export async function readString(
 }
 
 function changed(key: string): QuantsmithError {
-  const message = `The value of ${JSON.stringify(key)} is no longer where the header said.`;
+  const message = `The value of ${quote(key)} is no longer where the header said.`;
   return new QuantsmithError('gguf/changed', message, 'The file changed on disk; open it again.');
 }

@@ -11,6 +11,8 @@
 import type { ByteReader } from '../bytes/byte-reader.js';
 import type { ByteSource } from '../bytes/byte-source.js';
 import { QuantsmithError, type ReadResult } from '../problem.js';
+import { quote } from '../text/printable.js';
+import { digits } from '../text/quantity.js';
 import { checkLayout } from './check-layout.js';
 import { GGUF_VALUE_TYPES, metadataEntry } from './gguf.js';
 import type { GgufFile, GgufMetadataEntry, GgufTensorInfo } from './gguf.js';
@@ -18,7 +20,6 @@ import { HeaderCursor, truncatedHint } from './header-cursor.js';
 import type { ReadGgufOptions, Text } from './header-cursor.js';
 import { identify } from './identify.js';
 import * as limits from './limits.js';
-import { digits, quote } from './message.js';
 import { ProblemList } from './problem-list.js';
 import { tensorSize } from './tensor-size.js';
 import { lengthSize, readLength } from './value.js';

@@ -7,6 +7,7 @@
 // of place is a problem that names the file. Opening is the caller's: core does not know where files are.
 import type { ByteSource } from '../bytes/byte-source.js';
 import { QuantsmithError, type Problem, type ReadResult } from '../problem.js';
+import { quote } from '../text/printable.js';
 import { metadataNumber } from './gguf.js';
 import type { GgufFile, GgufModel, GgufTensorInfo } from './gguf.js';
 import { readGguf, type ReadGgufOptions } from './read.js';
@@ -162,7 +163,7 @@ class ShardJoin {
         if (other !== undefined && other !== source.name) {
           this.add(
             'gguf/duplicate-tensor',
-            `Tensor ${JSON.stringify(tensor.name)} is both in ${other} and in ${source.name}.`,
+            `Tensor ${quote(tensor.name)} is both in ${other} and in ${source.name}.`,
             'The files belong to different models.',
           );
         } else seen.set(tensor.name, source.name);

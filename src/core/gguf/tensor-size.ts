@@ -1,7 +1,8 @@
 // How many elements and bytes a tensor's info announces, and whether its shape and type go together. An unknown type is
 // shown and not an error: only its byte length stays unknown.
 import { byteLengthOf, ggmlTypeById, REMOVED_GGML_TYPES } from '../ggml/ggml-type.js';
-import { digits, quote } from './message.js';
+import { quote } from '../text/printable.js';
+import { digits } from '../text/quantity.js';
 import type { ProblemList } from './problem-list.js';
 
 const DAMAGED = 'The header is damaged or hostile: fetch the file again from a place you trust.';

@@ -5,6 +5,7 @@ import type { FileType } from '../ggml/file-type.js';
 import { nearestNames } from '../ggml/nearest-name.js';
 import type { GgufTensorInfo } from '../gguf/gguf.js';
 import type { Problem } from '../problem.js';
+import { quote } from '../text/printable.js';
 import { isTokenEmbedding, Mixture, MixtureError, type MixtureModel } from './mixture.js';
 import type { QuantizeOptions, TensorRule } from './quantization-plan.js';
 import { fallbackType, fitsShape } from './shape-fallback.js';
@@ -62,7 +63,7 @@ export function storedType(name: string, where: string): { type?: string; proble
     problem: {
       code: 'plan/unknown-type',
       severity: 'error',
-      message: `${where}: expected a ggml type such as Q4_K, Q6_K or Q8_0, found ${JSON.stringify(name)}.`,
+      message: `${where}: expected a ggml type such as Q4_K, Q6_K or Q8_0, found ${quote(name)}.`,
       hint:
         near.length > 0
           ? `Did you mean ${near.join(' or ')}?`
@@ -178,7 +179,7 @@ function compileRules(rules: readonly TensorRule[], problems: Problem[]): readon
       problems.push({
         code: 'plan/bad-pattern',
         severity: 'error',
-        message: `${rule.label}: ${pattern.message} (at character ${pattern.position + 1} of ${JSON.stringify(rule.pattern)}).`,
+        message: `${rule.label}: ${pattern.message} (at character ${pattern.position + 1} of ${quote(rule.pattern)}).`,
       });
     }
     if (!pattern.ok || type === undefined) return [];

@@ -3,6 +3,7 @@
 // tensor: a 100-layer model must not give 400 lines. Bad plans are error-level; the job refuses them.
 import { bitsPerWeight, ggmlType, ggmlTypeByName } from '../ggml/ggml-type.js';
 import type { Problem } from '../problem.js';
+import { formatBitsPerWeight, plural } from '../text/quantity.js';
 import { missingKernels, type Decision, type RuleUse } from './choose-types.js';
 import { importanceLength, usesImportance, type ImportanceMatrix } from './importance-matrix.js';
 import { isTokenEmbedding } from './mixture.js';
@@ -17,8 +18,6 @@ function someNames(decisions: readonly Decision[]): string {
   const names = decisions.slice(0, NAMES_SHOWN).map(decision => decision.tensor.name);
   return names.join(', ') + (decisions.length > NAMES_SHOWN ? ` and ${decisions.length - NAMES_SHOWN} more` : '');
 }
-
-const plural = (count: number, noun: string) => `${count} ${noun}${count === 1 ? '' : 's'}`;
 
 function groupBy<T>(items: readonly T[], key: (item: T) => string): ReadonlyMap<string, readonly T[]> {
   const groups = new Map<string, T[]>();
@@ -53,7 +52,7 @@ export function fallbackProblems(decisions: readonly Decision[]): readonly Probl
     ({ requestedType, rule }) => requestedType !== undefined && rule.includes('fallback from'),
   );
   if (fallen.length === 0) return [];
-  const bits = (type: string) => bitsPerWeight(ggmlType(type)).toFixed(2);
+  const bits = (type: string) => formatBitsPerWeight(bitsPerWeight(ggmlType(type)));
   const pairs = [...groupBy(fallen, ({ requestedType, toType }) => `${requestedType ?? ''} ${toType}`)].map(
     ([pair, group]) => {
       const [from = '', to = ''] = pair.split(' ');
@@ -72,8 +71,8 @@ export function fallbackProblems(decisions: readonly Decision[]): readonly Probl
       message:
         `${fallen.length} of ${plural(decisions.length, 'tensor')} cannot hold the type asked for, because rows of ` +
         `${rows.slice(0, NAMES_SHOWN).join(', ')}${rows.length > NAMES_SHOWN ? ', …' : ''} weights do not divide into its blocks: ` +
-        `${pairs.join('; ')}. The file comes to ${averageBits(decisions, targetByteLength).toFixed(2)} bits per weight ` +
-        `instead of ${averageBits(decisions, wishedBytes).toFixed(2)}.`,
+        `${pairs.join('; ')}. The file comes to ${formatBitsPerWeight(averageBits(decisions, targetByteLength))} bits per weight ` +
+        `instead of ${formatBitsPerWeight(averageBits(decisions, wishedBytes))}.`,
       hint: 'Give rules for these tensors, or set the fallback to error or to a type of your choice.',
       ...subject(fallen),
     },

@@ -6,6 +6,7 @@ import { fileTypeByName, suggestFileTypes } from '../ggml/file-type.js';
 import { ggmlTypeById, ggmlTypeName } from '../ggml/ggml-type.js';
 import type { GgufTensorInfo } from '../gguf/gguf.js';
 import type { Problem } from '../problem.js';
+import { quote } from '../text/printable.js';
 import { chooseTypes, type Decision } from './choose-types.js';
 import { usesImportance, type ImportanceMatrix } from './importance-matrix.js';
 import { readMixtureModel, type PlanSource } from './model-facts.js';
@@ -122,7 +123,7 @@ function unknownFileType(name: string): Problem {
   return {
     code: 'plan/unknown-file-type',
     severity: 'error',
-    message: `Expected a file type such as Q4_K_M, Q6_K or Q8_0, found ${JSON.stringify(name)}.`,
+    message: `Expected a file type such as Q4_K_M, Q6_K or Q8_0, found ${quote(name)}.`,
     hint: near.length > 0 ? `Did you mean ${near.join(' or ')}?` : 'Names are those of llama-quantize.',
   };
 }

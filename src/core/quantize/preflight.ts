@@ -2,6 +2,7 @@
 // memory suffice. Pure: the job looks at the machine and brings the facts. One report says everything at once, so that
 // nobody fixes three problems in three runs.
 import type { Problem } from '../problem.js';
+import { formatBytes } from '../text/quantity.js';
 import type { QuantizationPlan } from './quantization-plan.js';
 
 /** What the job found at the place of one output file. */
@@ -146,16 +147,4 @@ function memoryProblems({ memoryNeeded, memoryAvailable }: PreflightFacts): read
       hint: 'Use fewer threads, or close other programs.',
     },
   ];
-}
-
-/** 1536 -> `1.50 KiB`. Exact bytes below 1 KiB. */
-function formatBytes(byteLength: number): string {
-  const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
-  let value = byteLength;
-  let unit = 0;
-  while (value >= 1024 && unit < units.length - 1) {
-    value /= 1024;
-    unit++;
-  }
-  return `${unit === 0 ? String(value) : value.toFixed(2)} ${units[unit] ?? ''}`;
 }

@@ -8,6 +8,7 @@ import type { Problem } from '../problem.js';
 import { defaultOptions, planQuantization } from '../quantize/plan.js';
 import { fallbackType, fitsShape } from '../quantize/shape-fallback.js';
 import { reasonToKeep } from '../quantize/tensor-selection.js';
+import { formatBitsPerWeight, plural } from '../text/quantity.js';
 import { ruleEffects, type BoundModel, type RuleEffect } from './bound-model.js';
 import type { RecipeDraft } from './parse-recipe.js';
 import type { RecipeDiagnostic, RecipeRule, TextRange } from './recipe.js';
@@ -204,7 +205,7 @@ function* checkRule(
       'no-match',
       'warning',
       rule.patternRange,
-      `this matches none of the ${tensorCount(bound.model.tensors.length)} of \`${draft.source?.path ?? bound.path}\`; ${advice}`,
+      `this matches none of the ${plural(bound.model.tensors.length, 'tensor')} of \`${draft.source?.path ?? bound.path}\`; ${advice}`,
       {
         ...(near === undefined ? {} : { suggestion: near }),
       },
@@ -259,7 +260,7 @@ function* checkShape(
     yield diagnostic('shape', 'error', rule.typeRange, `${what}. ${todo}`);
     return;
   }
-  const bits = bitsPerWeight(instead).toLocaleString('en-US', { maximumFractionDigits: 2 });
+  const bits = formatBitsPerWeight(bitsPerWeight(instead));
   yield diagnostic(
     'shape-fallback',
     'info',
@@ -276,12 +277,10 @@ function nearTensor(rule: RecipeRule, bound: BoundModel): string | undefined {
   return longer ?? nearestNames(rule.pattern, names, 1)[0];
 }
 
-function tensorCount(count: number): string {
-  return count === 1 ? '1 tensor' : `${count} tensors`;
-}
-
 /** One tensor by name, several by number and example. */
 function describeTensors(tensors: readonly GgufTensorInfo[]): string {
   const [first] = tensors;
-  return tensors.length === 1 ? `\`${first?.name ?? ''}\`` : `${tensors.length} tensors (\`${first?.name ?? ''}\` …)`;
+  return tensors.length === 1
+    ? `\`${first?.name ?? ''}\``
+    : `${plural(tensors.length, 'tensor')} (\`${first?.name ?? ''}\` …)`;
 }

@@ -1,6 +1,7 @@
 // What can be written at a place in a recipe: keys that are allowed and not there yet, types with what they cost, patterns
 // and names of the bound model's tensors. Paths are completed by the server, which may look into folders.
 import { GGML_TYPES } from '../ggml/ggml-type.js';
+import { plural } from '../text/quantity.js';
 import { usefulPatterns, type BoundModel } from './bound-model.js';
 import { cursorContext, type CursorContext } from './cursor-context.js';
 import { describeFileType, describeType, fileTypeCost, offeredFileTypes, typeCost } from './describe-types.js';
@@ -123,9 +124,7 @@ function tensorItems(
   const known = new Set(patterns.map(({ pattern }) => pattern));
   const names = model.tensors.filter(({ name }) => !known.has(name)).slice(0, MAX_TENSOR_NAMES);
   return [
-    ...patterns.map(({ pattern, tensors }) =>
-      item(pattern, 'tensor', tensors === 1 ? '1 tensor' : `${tensors} tensors`),
-    ),
+    ...patterns.map(({ pattern, tensors }) => item(pattern, 'tensor', plural(tensors, 'tensor'))),
     ...names.map(({ name, ne }) => item(name, 'tensor', ne.join(' x '))),
   ];
 }

@@ -4,6 +4,8 @@ import { bitsPerWeight, byteLengthOf, ggmlType, type GgmlType } from '../ggml/gg
 import { FILE_TYPES, type FileType } from '../ggml/file-type.js';
 import type { GgufModel, GgufTensorInfo } from '../gguf/gguf.js';
 import { defaultOptions, planQuantization } from '../quantize/plan.js';
+import { printable } from '../text/printable.js';
+import { formatBitsPerWeight, formatBytes, plural } from '../text/quantity.js';
 
 /** Names of a long list that are shown. */
 const NAMES_SHOWN = 8;
@@ -11,31 +13,20 @@ const MAX_CODE = 80;
 
 /** Text as Markdown code that cannot break out of it. */
 export function code(text: string): string {
-  const clean = Array.from(text.replaceAll(/[\s`]+/g, ' '));
+  const clean = Array.from(printable(text.replaceAll(/[\s`]+/g, ' ')));
   return `\`${clean.length > MAX_CODE ? `${clean.slice(0, MAX_CODE).join('')}…` : clean.join('')}\``;
-}
-
-export function bits(value: number): string {
-  return value.toLocaleString('en-US', { maximumFractionDigits: 2 });
-}
-
-export function size(bytes: number): string {
-  const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB'];
-  const power = Math.min(units.length - 1, Math.floor(Math.log2(Math.max(1, bytes)) / 10));
-  const digits = power === 0 ? 0 : 1;
-  return `${(bytes / 1024 ** power).toLocaleString('en-US', { maximumFractionDigits: digits })} ${units[power] ?? ''}`;
 }
 
 /** `6.56 bits per weight`. */
 export function typeCost(type: GgmlType): string {
-  return `${bits(bitsPerWeight(type))} bits per weight`;
+  return `${formatBitsPerWeight(bitsPerWeight(type))} bits per weight`;
 }
 
 export function describeType(type: GgmlType): string {
   const layout =
     type.blockSize === 1
-      ? `${type.typeSize} bytes per weight`
-      : `${type.typeSize} bytes for a block of ${type.blockSize} weights`;
+      ? `${plural(type.typeSize, 'byte')} per weight`
+      : `${plural(type.typeSize, 'byte')} for a block of ${plural(type.blockSize, 'weight')}`;
   const note = type.canQuantize ? '' : '\n\nThere is no quantizer for this type yet.';
   return `**${type.name}**: ${type.summary}\n\n${typeCost(type)}: ${layout}.${note}`;
 }
@@ -65,8 +56,8 @@ export function predict(model: GgufModel, type: FileType): Prediction | undefine
 export function fileTypeCost(type: FileType, model: GgufModel | undefined): string {
   const prediction = model && predict(model, type);
   if (prediction)
-    return `${bits(prediction.bitsPerWeight)} bits per weight, ${size(prediction.dataLength)} for this model`;
-  return `about ${bits(bitsPerWeight(ggmlType(type.defaultType)))} bits per weight`;
+    return `${formatBitsPerWeight(prediction.bitsPerWeight)} bits per weight, ${formatBytes(prediction.dataLength)} for this model`;
+  return `about ${formatBitsPerWeight(bitsPerWeight(ggmlType(type.defaultType)))} bits per weight`;
 }
 
 export function describeFileType(type: FileType, model: GgufModel | undefined): string {

@@ -4,8 +4,9 @@ import { ggmlTypeByName } from '../ggml/ggml-type.js';
 import { metadataString } from '../gguf/gguf.js';
 import { fallbackType, fitsShape } from '../quantize/shape-fallback.js';
 import { reasonToKeep } from '../quantize/tensor-selection.js';
+import { formatBytes, plural } from '../text/quantity.js';
 import { ruleEffects, type BoundModel } from './bound-model.js';
-import { bytesAs, code, describeFileType, describeType, size, tensorNames } from './describe-types.js';
+import { bytesAs, code, describeFileType, describeType, tensorNames } from './describe-types.js';
 import type { ParsedRecipe } from './parse-recipe.js';
 import type { TextPosition, TextRange } from './recipe.js';
 import { FALLBACK_WORDS, keyName, recipeKey, type RecipeKey } from './recipe-schema.js';
@@ -79,7 +80,7 @@ function describeModel({ model, path }: BoundModel): string {
   const name = metadataString(model.metadata, 'general.name');
   const architecture = metadataString(model.metadata, 'general.architecture') ?? 'unknown';
   const shards = model.shards.length > 1 ? ` in ${model.shards.length} files` : '';
-  return `${name === undefined ? '' : `${code(name)}: `}architecture ${code(architecture)}, ${model.tensors.length} tensors, ${size(bytes)}${shards}\n\n${code(path)}`;
+  return `${name === undefined ? '' : `${code(name)}: `}architecture ${code(architecture)}, ${plural(model.tensors.length, 'tensor')}, ${formatBytes(bytes)}${shards}\n\n${code(path)}`;
 }
 
 function describeRule(place: Place, parsed: ParsedRecipe, { model }: BoundModel): string | undefined {
@@ -93,8 +94,8 @@ function describeRule(place: Place, parsed: ParsedRecipe, { model }: BoundModel)
   const effect = rule && ruleEffects(model, rules)[index];
   if (!effect) return undefined;
   const { matched, taken } = effect;
-  if (matched.length === 0) return `matches none of ${model.tensors.length} tensors`;
-  const lines = [`matches ${matched.length} of ${model.tensors.length} tensors: ${tensorNames(matched)}`];
+  if (matched.length === 0) return `matches none of ${plural(model.tensors.length, 'tensor')}`;
+  const lines = [`matches ${matched.length} of ${plural(model.tensors.length, 'tensor')}: ${tensorNames(matched)}`];
   if (taken.length < matched.length) lines.push(`${matched.length - taken.length} of them are taken by earlier rules.`);
   const kept = taken.filter(tensor => reasonToKeep(tensor) !== undefined);
   if (kept.length > 0)
@@ -111,7 +112,7 @@ function describeRule(place: Place, parsed: ParsedRecipe, { model }: BoundModel)
       const actual = fitsShape(type.name, row) ? type : ggmlTypeByName(fallbackType(type.name, row, fallback) ?? '');
       return sum + (actual ? bytesAs(actual, [tensor]) : (tensor.byteLength ?? 0));
     }, 0);
-    lines.push(`As ${type.name}: ${size(before)} become ${size(after)}.`);
+    lines.push(`As ${type.name}: ${formatBytes(before)} become ${formatBytes(after)}.`);
   }
   return lines.join('\n\n');
 }

@@ -8,6 +8,7 @@ import type { GgufFile, GgufMetadataEntry, GgufModel, GgufScalar } from '../../c
 import { readArray, readString } from '../../core/gguf/read-values.js';
 import { describeModel } from '../../core/model/describe.js';
 import { QuantsmithError, type Problem } from '../../core/problem.js';
+import { quote } from '../../core/text/printable.js';
 import type { MetadataRow, ModelDescription } from '../../protocol/worker-protocol.js';
 
 /** A model opened by whoever owns its files. */
@@ -134,7 +135,7 @@ function find(
   if (!entry || !shard) {
     throw new QuantsmithError(
       'model/no-such-key',
-      `${opened.path} has no metadata key ${JSON.stringify(key)}.`,
+      `${opened.path} has no metadata key ${quote(key)}.`,
       'Check the spelling of the key.',
     );
   }
@@ -142,8 +143,5 @@ function find(
 }
 
 function wrongType(key: string, expected: string, found: string): QuantsmithError {
-  return new QuantsmithError(
-    'model/wrong-type',
-    `Key ${JSON.stringify(key)} is not ${expected}, but of type ${found}.`,
-  );
+  return new QuantsmithError('model/wrong-type', `Key ${quote(key)} is not ${expected}, but of type ${found}.`);
 }

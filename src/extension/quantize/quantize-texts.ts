@@ -3,8 +3,10 @@
 import * as path from 'node:path';
 import type { ErrorData, Problem } from '../../core/problem.js';
 import type { JobProgress, QuantizationReport } from '../../core/quantize/quantization-plan.js';
+import { printable } from '../../core/text/printable.js';
+import { formatBitsPerWeight, formatByteRate, formatBytes, formatSeconds, plural } from '../../core/text/quantity.js';
 import type { TypePreview } from '../../protocol/worker-protocol.js';
-import { bitsText, bytesText, countText, durationText, sentence } from '../texts.js';
+import { sentence } from '../texts.js';
 
 /** The planner's code for tensors that are quantized already; the only obstacle a user can decide to ignore. */
 const REQUANTIZE = 'plan/requantize';
@@ -42,7 +44,7 @@ function groupOf(preview: TypePreview): number {
 
 function typeItem(preview: TypePreview, recommended: boolean, sourceBytes: number | undefined): TypeItem {
   const obstacle = obstacleTo(preview);
-  const size = `${bitsText(preview.bitsPerWeight)} bits per weight · ${bytesText(preview.byteLength)}${shareText(preview.byteLength, sourceBytes)}`;
+  const size = `${formatBitsPerWeight(preview.bitsPerWeight)} bits per weight · ${formatBytes(preview.byteLength)}${shareText(preview.byteLength, sourceBytes)}`;
   return {
     fileType: preview.fileType,
     label: preview.fileType,
@@ -88,10 +90,10 @@ function noteTexts(problems: readonly Problem[]): string[] {
 export function progressText(progress: JobProgress): string {
   if (progress.phase === 'plan') return 'reading the model and planning';
   const parts = [`${percentDone(progress)} %`];
-  if (progress.bytesPerSecond > 0) parts.push(`${bytesText(progress.bytesPerSecond)}/s`);
-  if (progress.etaSeconds !== undefined) parts.push(`${durationText(progress.etaSeconds)} left`);
+  if (progress.bytesPerSecond > 0) parts.push(formatByteRate(progress.bytesPerSecond));
+  if (progress.etaSeconds !== undefined) parts.push(`${formatSeconds(progress.etaSeconds)} left`);
   if (progress.phase === 'write') parts.push('finishing the file');
-  else if (progress.subject !== undefined) parts.push(progress.subject);
+  else if (progress.subject !== undefined) parts.push(printable(progress.subject));
   return parts.join(' · ');
 }
 
@@ -101,13 +103,13 @@ export function percentDone(progress: Pick<JobProgress, 'done' | 'total'>): numb
   return Math.max(0, Math.min(100, Math.floor((100 * progress.done) / progress.total)));
 }
 
-/** `tiny-Q4_K_M.gguf: 4.90 bits per weight, 6.1 MB, 1.3 s (native avx512).` and what should be known about it. */
+/** `tiny-Q4_K_M.gguf: 4.90 bits per weight, 6.10 MB, 1.3 s (native avx512).` and what should be known about it. */
 export function resultText(report: QuantizationReport): string {
   const files = report.files.length > 1 ? ` in ${report.files.length} files` : '';
   const kernels = report.kernels === '' ? report.backend : `${report.backend} ${report.kernels}`;
-  const facts = `${path.basename(report.output)}: ${bitsText(report.bitsPerWeight)} bits per weight, ${bytesText(report.byteLength)}${files}, ${durationText(report.seconds)} (${kernels}).`;
+  const facts = `${path.basename(report.output)}: ${formatBitsPerWeight(report.bitsPerWeight)} bits per weight, ${formatBytes(report.byteLength)}${files}, ${formatSeconds(report.seconds)} (${kernels}).`;
   const warnings = report.problems.filter(problem => problem.severity === 'warning').length;
-  return warnings === 0 ? facts : `${facts} ${countText(warnings, 'warning')} in the log.`;
+  return warnings === 0 ? facts : `${facts} ${plural(warnings, 'warning')} in the log.`;
 }
 
 /** The report for the log: types by count, then every warning. */
@@ -122,7 +124,7 @@ export function reportLines(report: QuantizationReport): string[] {
     resultText(report),
     ...rows.map(
       ([type, row]) =>
-        `  ${type.padEnd(8)} ${countText(row.tensors, 'tensor').padStart(12)} ${bytesText(row.bytes).padStart(9)}`,
+        `  ${type.padEnd(8)} ${plural(row.tensors, 'tensor').padStart(12)} ${formatBytes(row.bytes).padStart(10)}`,
     ),
     ...report.problems.map(
       problem =>

@@ -62,14 +62,14 @@ test('disk: exactly enough is enough, one byte less is not, what is resumed coun
   expect(codes({ diskFree: SIZE - 1 })).toEqual(['disk/too-small']);
   expect(codes({ diskFree: SIZE - 1, resumedBytes: 1 })).toEqual(['disk/nearly-full']);
   expect(codes({ diskFree: SIZE + 2 ** 28 })).toEqual([]);
-  check({ diskFree: 1000 }, 'error disk/too-small: 1006.84 KiB are needed in /out, 1000 bytes are free.');
+  check({ diskFree: 1000 }, 'error disk/too-small: 1.03 MB are needed in /out, 1.00 kB are free.');
 });
 
 test('memory that is short is a warning, and errors come first', () => {
   check(
     { memoryAvailable: 2 ** 27, outputs: [{ ...output, exists: true }] },
     'error output/exists: /out/m.gguf exists already.',
-    'warning memory/low: The run takes up to 256.00 MiB of memory, 128.00 MiB are available.',
+    'warning memory/low: The run takes up to 268 MB of memory, 134 MB are available.',
   );
   const refused = planQuantization(source, {
     ...defaultOptions('Q8_0'),

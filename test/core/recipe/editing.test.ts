@@ -152,7 +152,7 @@ describe('hover', () => {
       'matches 4 of 38 tensors: `blk.0.ffn_down.weight`, `blk.1.ffn_down.weight`, `blk.2.ffn_down.weight`, `blk.3.ffn_down.weight`',
       '1 of them are taken by earlier rules.',
       // 3 x 4864 x 896 weights: 2 bytes each, then 210 bytes per 256.
-      'As Q6_K: 24.9 MiB become 10.2 MiB.',
+      'As Q6_K: 26.1 MB become 10.7 MB.',
     ]);
   });
 
