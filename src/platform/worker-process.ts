@@ -208,6 +208,6 @@ function gone(how: string, stderr: readonly string[]): ErrorData {
   return {
     code: 'worker/gone',
     message: `The worker process ${how} before it answered.${said}`,
-    hint: `Nothing was written under the final name. Try again: a new worker is started.${memory} Details are in the log.`,
+    hint: `No incomplete file is left under the output's name. Try again: a new worker is started.${memory} Details are in the log.`,
   };
 }

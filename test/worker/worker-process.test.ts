@@ -238,7 +238,7 @@ describe('a worker that is gone', () => {
     expect(error).toEqual({
       code: 'worker/gone',
       message: 'The worker process ended with code 3 before it answered. It last wrote: out of luck',
-      hint: 'Nothing was written under the final name. Try again: a new worker is started. Details are in the log.',
+      hint: "No incomplete file is left under the output's name. Try again: a new worker is started. Details are in the log.",
     });
     expect(log).toEqual(['error out of luck']);
     expect(client.state.kind).toBe('crashed');
