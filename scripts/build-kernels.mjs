@@ -41,6 +41,21 @@ const ISAS = {
   arm64: { neon: [] },
 };
 
+/**
+ * The sources of the kernels for a processor as Node names it, without a binding, and the flags of each.
+ * @param {string} arch
+ * @param {{ quiet: string[] }} compiler
+ */
+export function kernelUnits(arch, compiler) {
+  const units = SHARED_SOURCES.map(source => ({ source, flags: COMMON }));
+  for (const [isa, extra] of Object.entries(ISAS[arch] ?? {})) {
+    for (const operation of ['quantize', 'dequantize']) {
+      units.push({ source: `${operation}/${isa}.cc`, flags: [...COMMON, ...extra, ...compiler.quiet] });
+    }
+  }
+  return units;
+}
+
 /** @typedef {{ ok: boolean, fresh: boolean, message: string }} Outcome */
 
 /**
@@ -79,22 +94,18 @@ async function buildNative(output) {
     rmSync(target, { force: true });
     return failure('no C++ compiler (clang++ or g++; CXX names another): WebAssembly will be used');
   }
-  const isas = ISAS[process.arch] ?? {};
   const napi = createRequire(import.meta.url)('node-api-headers').include_dir;
-  const flags = [
-    ...COMMON,
+  const addonFlags = [
     '-fPIC',
     '-fvisibility=hidden',
     '-fvisibility-inlines-hidden',
     '-ffunction-sections',
     `-I${napi}`,
   ];
-  const units = [...SHARED_SOURCES, 'bindings/napi.cc'].map(source => ({ source, flags }));
-  for (const [isa, extra] of Object.entries(isas)) {
-    for (const operation of ['quantize', 'dequantize']) {
-      units.push({ source: `${operation}/${isa}.cc`, flags: [...flags, ...extra, ...compiler.quiet] });
-    }
-  }
+  const units = [...kernelUnits(process.arch, compiler), { source: 'bindings/napi.cc', flags: COMMON }].map(unit => ({
+    source: unit.source,
+    flags: [...unit.flags, ...addonFlags],
+  }));
   // Undefined napi_* symbols are found in the running process.
   const linkFlags = process.platform === 'darwin' ? ['-undefined', 'dynamic_lookup'] : ['-Wl,--gc-sections', '-Wl,-s'];
   const headers = hashOfHeaders();
@@ -130,14 +141,14 @@ async function buildNative(output) {
   };
 }
 
-/** The first compiler that answers: CXX, clang++, g++. */
-async function findCompiler() {
-  const candidates = process.env.CXX ? [process.env.CXX] : ['clang++', 'g++'];
+/** The first compiler that answers: `candidates`, or CXX, or clang++, g++. */
+export async function findCompiler(candidates = process.env.CXX ? [process.env.CXX] : ['clang++', 'g++']) {
   for (const command of candidates) {
     try {
       const version = await run(command, ['--version']);
       const name = version.split('\n')[0];
-      // g++ 12 warns about its own AVX-512 headers (an uninitialized variable that is there on purpose).
+      // g++ 12 warns about its own AVX-512 headers (an uninitialized variable that is there on purpose), and for arm64
+      // it does not see that the first try of a search sets the best one.
       const quiet = /clang/i.test(version) ? [] : ['-Wno-uninitialized', '-Wno-maybe-uninitialized'];
       return { command, name, version, quiet };
     } catch {

@@ -125,7 +125,7 @@ int main(int count, char** arguments) {
     for (size_t i = 0; i < 4; ++i) input[i] = static_cast<uint8_t>(next());
     for (size_t i = 4; i + 4 <= size; i += 4) {
       float value = ldexpf(static_cast<float>(static_cast<int32_t>(next())), exponent);
-      if (kind == 1 && next() % 8) value = 0.0f;
+      if (kind == 1 && next() % 8) value = next() % 2 ? 0.0f : -0.0f;
       if (kind == 2) value = ldexpf(value, static_cast<int>(next() % 60) - 30);
       if (kind == 3) value = static_cast<float>(static_cast<int>(next() % 7) - 3);
       memcpy(input + i, &value, 4);
