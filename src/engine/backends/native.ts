@@ -1,15 +1,13 @@
 // The kernels as a native addon (kernels/bindings/napi.cc), already loaded. The addon checks every argument itself and
 // throws with the codes of KernelBackend; this file only gives its functions the interface's shape.
 import {
-  KernelTable,
+  kernelError,
   type ConvertResult,
   type GgmlTypeId,
-  type Kernel,
   type KernelBackend,
   type KernelDescription,
-  type KernelOperation,
-  type KernelType,
 } from '../kernel-backend.js';
+import { conversionFailure, DescribedBackend } from './described-backend.js';
 
 /** What kernels.node exports. Instruction sets are indices into `describe().isas`. */
 export interface KernelAddon {
@@ -43,27 +41,14 @@ export interface KernelAddon {
   ): readonly [code: string, index: number] | undefined;
 }
 
-export class NativeBackend implements KernelBackend {
+export class NativeBackend extends DescribedBackend implements KernelBackend {
   readonly kind = 'native';
-  readonly isa: string;
-  readonly isas: readonly string[];
-  readonly types: readonly KernelType[];
   readonly #addon: KernelAddon;
-  readonly #table: KernelTable;
 
   /** @param isa the instruction set to use by default instead of the best one */
   constructor(addon: KernelAddon, isa?: string) {
+    super(addon.describe(), isa);
     this.#addon = addon;
-    this.#table = new KernelTable(addon.describe(), isa);
-    ({ isa: this.isa, isas: this.isas, types: this.types } = this.#table);
-  }
-
-  kernels(): readonly Kernel[] {
-    return this.#table.kernels();
-  }
-
-  kernelFor(operation: KernelOperation, type: GgmlTypeId, isa: string): string {
-    return this.#table.kernelFor(operation, type, isa);
   }
 
   quantizeRows(
@@ -75,7 +60,7 @@ export class NativeBackend implements KernelBackend {
     importance?: Float32Array,
     isa?: string,
   ): void {
-    this.#addon.quantizeRows(type, source, target, rows, columns, importance, this.#table.isaIndex(isa));
+    this.#addon.quantizeRows(type, source, target, rows, columns, importance, this.isaIndex(isa));
   }
 
   dequantizeRows(
@@ -86,7 +71,7 @@ export class NativeBackend implements KernelBackend {
     columns: number,
     isa?: string,
   ): void {
-    this.#addon.dequantizeRows(type, source, target, rows, columns, this.#table.isaIndex(isa));
+    this.#addon.dequantizeRows(type, source, target, rows, columns, this.isaIndex(isa));
   }
 
   convertRows(
@@ -99,10 +84,12 @@ export class NativeBackend implements KernelBackend {
     importance?: Float32Array,
     isa?: string,
   ): ConvertResult {
-    const index = this.#table.isaIndex(isa);
+    const index = this.isaIndex(isa);
     const failure = this.#addon.convertRows(sourceType, source, targetType, target, rows, columns, importance, index);
     if (!failure) return { ok: true };
-    const code = failure[0] === 'kernel/non-finite' ? 'non-finite' : 'scale-overflow';
-    return { ok: false, code, index: failure[1] };
+    const [code, weight] = failure;
+    const result = conversionFailure(code, weight);
+    if (!result) throw kernelError(code, `The kernels gave the conversion up: ${code}.`);
+    return result;
   }
 }

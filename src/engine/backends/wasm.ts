@@ -2,16 +2,13 @@
 // and out again in slices of whole rows, so that memory stays small however big the tensor is. Above `__heap_base` the
 // memory is ours alone: a call lays its buffers out from there, and nothing in it outlives the call.
 import {
-  KernelTable,
   kernelError,
   type ConvertResult,
   type GgmlTypeId,
-  type Kernel,
   type KernelBackend,
   type KernelDescription,
-  type KernelOperation,
-  type KernelType,
 } from '../kernel-backend.js';
+import { conversionFailure, DescribedBackend } from './described-backend.js';
 
 /** What kernels.wasm exports. Pointers, sizes and counts are 32-bit; strings end with a zero byte. */
 export interface KernelModuleExports {
@@ -51,27 +48,14 @@ const SCRATCH_BYTES = 1 << 16;
 /** Start of every buffer in memory: a vector register of alignment. */
 const ALIGNMENT = 16;
 
-export class WasmBackend implements KernelBackend {
+export class WasmBackend extends DescribedBackend implements KernelBackend {
   readonly kind = 'wasm';
-  readonly isa: string;
-  readonly isas: readonly string[];
-  readonly types: readonly KernelType[];
   readonly #exports: KernelModuleExports;
-  readonly #table: KernelTable;
 
   /** @param isa the instruction set to use by default instead of the best one */
   constructor(exports: KernelModuleExports, isa?: string) {
+    super(describe(exports), isa);
     this.#exports = exports;
-    this.#table = new KernelTable(this.#describe(), isa);
-    ({ isa: this.isa, isas: this.isas, types: this.types } = this.#table);
-  }
-
-  kernels(): readonly Kernel[] {
-    return this.#table.kernels();
-  }
-
-  kernelFor(operation: KernelOperation, type: GgmlTypeId, isa: string): string {
-    return this.#table.kernelFor(operation, type, isa);
   }
 
   quantizeRows(
@@ -83,7 +67,7 @@ export class WasmBackend implements KernelBackend {
     importance?: Float32Array,
     isa?: string,
   ): void {
-    const isaIndex = this.#table.isaIndex(isa);
+    const isaIndex = this.isaIndex(isa);
     expectArray('source', source, Float32Array);
     expectArray('target', target, Uint8Array);
     const rowBytes = this.#rowBytes(type, rows, columns);
@@ -122,7 +106,7 @@ export class WasmBackend implements KernelBackend {
     columns: number,
     isa?: string,
   ): void {
-    const isaIndex = this.#table.isaIndex(isa);
+    const isaIndex = this.isaIndex(isa);
     expectArray('source', source, Uint8Array);
     expectArray('target', target, Float32Array);
     const rowBytes = this.#rowBytes(type, rows, columns);
@@ -164,7 +148,7 @@ export class WasmBackend implements KernelBackend {
     importance?: Float32Array,
     isa?: string,
   ): ConvertResult {
-    const isaIndex = this.#table.isaIndex(isa);
+    const isaIndex = this.isaIndex(isa);
     expectArray('source', source, Uint8Array);
     expectArray('target', target, Uint8Array);
     const sourceRow = this.#rowBytes(sourceType, rows, columns);
@@ -205,10 +189,10 @@ export class WasmBackend implements KernelBackend {
         scratchBytes,
         isaIndex,
       );
-      const code = status === STATUS_OK ? 'ok' : this.#text(this.#exports.status_code(status));
-      if (code === 'kernel/non-finite' || code === 'kernel/scale-overflow') {
+      if (status !== STATUS_OK) {
         const index = row * columns + (this.#exports.bad_index() >>> 0);
-        return { ok: false, code: code === 'kernel/non-finite' ? 'non-finite' : 'scale-overflow', index };
+        const failure = conversionFailure(statusCode(this.#exports, status), index);
+        if (failure) return failure;
       }
       this.#expectOk(status);
       target.set(new Uint8Array(this.#exports.memory.buffer, targetAt, count * targetRow), row * targetRow);
@@ -218,7 +202,7 @@ export class WasmBackend implements KernelBackend {
 
   /** Bytes per row, after checking that the shape makes sense. */
   #rowBytes(typeId: GgmlTypeId, rows: number, columns: number): number {
-    const type = this.#table.typeOf(typeId);
+    const type = this.typeOf(typeId);
     for (const [name, value] of [
       ['rows', rows],
       ['columns', columns],
@@ -237,7 +221,7 @@ export class WasmBackend implements KernelBackend {
   }
 
   #alignment(typeId: GgmlTypeId): number {
-    return this.#table.typeOf(typeId).name === 'F32' ? 4 : 2;
+    return this.typeOf(typeId).name === 'F32' ? 4 : 2;
   }
 
   /** Addresses of consecutive buffers of the given sizes, with memory grown to hold them. */
@@ -273,34 +257,39 @@ export class WasmBackend implements KernelBackend {
 
   #expectOk(status: number): void {
     if (status === STATUS_OK) return;
-    const code = this.#text(this.#exports.status_code(status));
+    const code = statusCode(this.#exports, status);
     throw kernelError(code, `The kernels refused the call: ${code}. Nothing was computed.`);
   }
+}
 
-  #text(address: number): string {
-    const bytes = new Uint8Array(this.#exports.memory.buffer);
-    let text = '';
-    for (let at = address; bytes[at]; at++) text += String.fromCharCode(bytes[at] ?? 0);
-    return text;
-  }
+function statusCode(exports: KernelModuleExports, status: number): string {
+  return textAt(exports, exports.status_code(status));
+}
 
-  #describe(): KernelDescription {
-    const e = this.#exports;
-    const indices = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
-    const isaIndices = indices(e.isa_count());
-    return {
-      abi: e.abi_version(),
-      isas: isaIndices.map(isa => ({ name: this.#text(e.isa_name(isa)), available: e.isa_available(isa) })),
-      types: indices(e.type_count()).map(type => ({
-        id: e.type_id(type),
-        name: this.#text(e.type_name(type)),
-        blockSize: e.type_block_size(type),
-        blockBytes: e.type_block_bytes(type),
-        quantize: isaIndices.map(isa => this.#text(e.kernel_name(0, type, isa))),
-        dequantize: isaIndices.map(isa => this.#text(e.kernel_name(1, type, isa))),
-      })),
-    };
-  }
+/** The text at an address, up to its zero byte. */
+function textAt({ memory }: KernelModuleExports, address: number): string {
+  const bytes = new Uint8Array(memory.buffer);
+  let text = '';
+  for (let at = address; bytes[at]; at++) text += String.fromCharCode(bytes[at] ?? 0);
+  return text;
+}
+
+function describe(exports: KernelModuleExports): KernelDescription {
+  const indices = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
+  const text = (address: number): string => textAt(exports, address);
+  const isaIndices = indices(exports.isa_count());
+  return {
+    abi: exports.abi_version(),
+    isas: isaIndices.map(isa => ({ name: text(exports.isa_name(isa)), available: exports.isa_available(isa) })),
+    types: indices(exports.type_count()).map(type => ({
+      id: exports.type_id(type),
+      name: text(exports.type_name(type)),
+      blockSize: exports.type_block_size(type),
+      blockBytes: exports.type_block_bytes(type),
+      quantize: isaIndices.map(isa => text(exports.kernel_name(0, type, isa))),
+      dequantize: isaIndices.map(isa => text(exports.kernel_name(1, type, isa))),
+    })),
+  };
 }
 
 function rowsPerSlice(columns: number): number {
