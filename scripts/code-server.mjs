@@ -108,7 +108,8 @@ export function installVsix(vsix, directory = mkdtempSync(path.join(tmpdir(), 'q
       vsix,
       '--force',
     ],
-    { stdio: ['ignore', 'ignore', 'inherit'] },
+    // Its stderr, which has warnings about the missing log writer, is part of the error if there is one.
+    { stdio: ['ignore', 'ignore', 'pipe'] },
   );
   return directory;
 }
