@@ -1,16 +1,10 @@
 // The YAML tree against an independent parser (js-yaml with every scalar a string), on hand-picked and on random documents.
-import { createRequire } from 'node:module';
+import { FAILSAFE_SCHEMA, load } from 'js-yaml';
 import { describe, expect, test } from 'vitest';
 import { LineIndex } from '../../../src/core/recipe/line-index.js';
 import { MAX_DEPTH, yamlDocument, type YamlNode } from '../../../src/core/recipe/yaml-tree.js';
 import { randomFrom } from '../../server/random-edits.js';
 import { yamlParser } from './yaml.js';
-
-interface JsYaml {
-  load(text: string, options: { schema: unknown }): unknown;
-  FAILSAFE_SCHEMA: unknown;
-}
-const jsYaml = createRequire(import.meta.url)('js-yaml') as JsYaml;
 
 const parser = await yamlParser();
 
@@ -29,7 +23,7 @@ function plain(node: YamlNode | undefined): unknown {
 function check(text: string): void {
   const { root, diagnostics } = read(text);
   expect(diagnostics, text).toEqual([]);
-  expect(plain(root), text).toEqual(jsYaml.load(text, { schema: jsYaml.FAILSAFE_SCHEMA }));
+  expect(plain(root), text).toEqual(load(text, { schema: FAILSAFE_SCHEMA }));
 }
 
 describe('reads as js-yaml does', () => {
