@@ -1,9 +1,10 @@
 // Whole values of metadata entries whose description holds only the beginning: strings in one request, arrays in chunks.
 import { QuantsmithError } from '../src/core/problem.js';
 import type { GgufScalar } from '../src/core/gguf/gguf.js';
+import { formatInteger } from '../src/core/text/quantity.js';
 import type { MetadataRow } from '../src/protocol/worker-protocol.js';
 import type { InspectorHost } from './host.js';
-import { formatInteger, formatScalar } from './model/format.js';
+import { formatScalar } from './model/format.js';
 import { arrayAsJson, scalarAsJson } from './model/metadata-rows.js';
 
 /** Elements per request, the most the host allows: some hundred kilobytes of tokens. */

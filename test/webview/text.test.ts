@@ -1,38 +1,5 @@
 import { expect, test } from 'vitest';
 import { parseTextFilter } from '../../webview/model/text-filter.js';
-import { cutText, visibleSegments, visibleText } from '../../webview/model/visible-text.js';
-
-test.each([
-  ['blk.0.attn_q.weight', 'blk.0.attn_q.weight'],
-  ['', ''],
-  ['line\nbreak\ttab\r\0', 'line\\nbreak\\ttab\\r\\0'],
-  ['safe\u202Egpj.exe', 'safe\\u{202E}gpj.exe'],
-  ['zero\u200Bwidth\uFEFF', 'zero\\u{200B}width\\u{FEFF}'],
-  ['a\u00A0b\u3000c\u2800\u3164', 'a\\u{00A0}b\\u{3000}c\\u{2800}\\u{3164}'],
-  ['tag\u{E0041}', 'tag\\u{E0041}'],
-  ['half \uD800', 'half \\u{D800}'],
-  ['Ġtoken 日本語 עברית 🙂', 'Ġtoken 日本語 עברית 🙂'],
-])('%j is shown as %s', (text, shown) => {
-  expect(visibleText(text)).toBe(shown);
-});
-
-test('escapes are segments of their own, line feeds can stay', () => {
-  expect(visibleSegments('a\u0007b')).toEqual([
-    { text: 'a', escape: false },
-    { text: '\\u{0007}', escape: true },
-    { text: 'b', escape: false },
-  ]);
-  expect(visibleSegments('a\n\tb\r', true)).toEqual([
-    { text: 'a\n\tb', escape: false },
-    { text: '\\r', escape: true },
-  ]);
-});
-
-test('text is not cut inside a character', () => {
-  expect(cutText('ab🙂c', 3)).toEqual({ text: 'ab', cut: true });
-  expect(cutText('ab🙂c', 4)).toEqual({ text: 'ab🙂', cut: true });
-  expect(cutText('ab🙂', 4)).toEqual({ text: 'ab🙂', cut: false });
-});
 
 test.each([
   ['', 'anything', true],

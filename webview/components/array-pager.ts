@@ -5,12 +5,12 @@ import { css, html, LitElement, type PropertyValues, type TemplateResult } from 
 import { property, state } from 'lit/decorators.js';
 import { errorData, type ErrorData } from '../../src/core/problem.js';
 import type { GgufScalar } from '../../src/core/gguf/gguf.js';
+import { cutText } from '../../src/core/text/printable.js';
+import { formatInteger } from '../../src/core/text/quantity.js';
 import type { MetadataRow } from '../../src/protocol/worker-protocol.js';
 import type { InspectorHost } from '../host.js';
-import { formatInteger } from '../model/format.js';
 import { elementText } from '../model/metadata-rows.js';
 import { describePage, nextPage, PAGE_SIZE, pageOf, parseIndex, previousPage, type Page } from '../model/paging.js';
-import { cutText } from '../model/visible-text.js';
 import { icon } from './icon.js';
 import { shared } from './styles.js';
 import { detailStyles } from './table-view.styles.js';

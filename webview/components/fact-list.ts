@@ -1,7 +1,7 @@
 // Label and value pairs, as a description list; values may come from the file.
 import { css, html, type TemplateResult } from 'lit';
+import { printable } from '../../src/core/text/printable.js';
 import type { Fact } from '../model/overview.js';
-import { visibleText } from '../model/visible-text.js';
 import { untrusted } from './untrusted-text.js';
 
 export const factListStyles = css`
@@ -34,7 +34,7 @@ export function factList(facts: readonly Fact[]): TemplateResult {
     ${facts.map(
       ({ label, value, detail, key }) =>
         html`<dt>${label}</dt>
-          <dd title=${visibleText(detail ?? key ?? '')}>${untrusted(value)}</dd>`,
+          <dd title=${printable(detail ?? key ?? '')}>${untrusted(value)}</dd>`,
     )}
   </dl>`;
 }

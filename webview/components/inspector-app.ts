@@ -3,10 +3,10 @@
 import { css, html, LitElement, type PropertyValues, type TemplateResult } from 'lit';
 import { property, query, state } from 'lit/decorators.js';
 import type { ErrorData } from '../../src/core/problem.js';
+import { formatInteger } from '../../src/core/text/quantity.js';
 import type { ToInspector } from '../../src/protocol/inspector-protocol.js';
 import type { ModelDescription } from '../../src/protocol/worker-protocol.js';
 import type { InspectorHost } from '../host.js';
-import { formatInteger } from '../model/format.js';
 import { worstSeverity } from '../model/problem-list.js';
 import { parseViewState, type Tab, type TableState, type ViewState } from '../model/view-state.js';
 import { ANNOUNCE, type Announcement } from './announce.js';

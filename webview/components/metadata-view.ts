@@ -3,9 +3,10 @@ import '@vscode-elements/elements/dist/vscode-button/index.js';
 import '@vscode-elements/elements/dist/vscode-textfield/index.js';
 import { html, LitElement, type PropertyValues, type TemplateResult } from 'lit';
 import { property, query, state } from 'lit/decorators.js';
+import { printable } from '../../src/core/text/printable.js';
+import { plural } from '../../src/core/text/quantity.js';
 import type { MetadataRow, ModelDescription } from '../../src/protocol/worker-protocol.js';
 import type { InspectorHost } from '../host.js';
-import { plural } from '../model/format.js';
 import {
   listMetadata,
   metadataPreview,
@@ -16,7 +17,6 @@ import {
 import { selectOnly, type Selection } from '../model/selection.js';
 import { nextOrder } from '../model/sort.js';
 import { EMPTY_TABLE_STATE, type TableState } from '../model/view-state.js';
-import { visibleText } from '../model/visible-text.js';
 import { valueAsJson } from '../whole-value.js';
 import { announce, announcing } from './announce.js';
 import './data-grid.js';
@@ -93,7 +93,7 @@ export class MetadataView extends LitElement {
   private hint(index: number, column: number): string {
     const row = this.list.rows[index];
     if (!row) return '';
-    return column === 0 ? visibleText(row.key) : column === 1 ? metadataType(row) : visibleText(metadataPreview(row));
+    return column === 0 ? printable(row.key) : column === 1 ? metadataType(row) : printable(metadataPreview(row));
   }
 
   private rowsOf(selection: Selection): readonly MetadataRow[] {

@@ -2,11 +2,11 @@
 import '@vscode-elements/elements/dist/vscode-button/index.js';
 import { css, html, LitElement, type TemplateResult } from 'lit';
 import { property } from 'lit/decorators.js';
+import { printable } from '../../src/core/text/printable.js';
 import type { ModelDescription } from '../../src/protocol/worker-protocol.js';
 import type { InspectorHost } from '../host.js';
 import { factGroups, headline, modelTitle, type Fact } from '../model/overview.js';
 import { countProblems, worstSeverity } from '../model/problem-list.js';
-import { visibleText } from '../model/visible-text.js';
 import { factList, factListStyles } from './fact-list.js';
 import { icon } from './icon.js';
 import { shared } from './styles.js';
@@ -184,7 +184,7 @@ export class OverviewView extends LitElement {
   }
 
   private renderTile({ label, value, detail }: Fact): TemplateResult {
-    return html`<div class="tile" title=${visibleText(detail ?? '')}>
+    return html`<div class="tile" title=${printable(detail ?? '')}>
       <dt>${label}</dt>
       <dd>${untrusted(value)}</dd>
     </div>`;

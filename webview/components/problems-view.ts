@@ -2,7 +2,8 @@
 import { css, html, LitElement, type TemplateResult } from 'lit';
 import { property } from 'lit/decorators.js';
 import type { Problem } from '../../src/core/problem.js';
-import { formatHex, formatInteger, plural } from '../model/format.js';
+import { formatInteger, plural } from '../../src/core/text/quantity.js';
+import { formatHex } from '../model/format.js';
 import { SEVERITY_NAME, sortProblems } from '../model/problem-list.js';
 import { icon } from './icon.js';
 import { shared } from './styles.js';

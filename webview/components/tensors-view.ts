@@ -5,9 +5,11 @@ import '@vscode-elements/elements/dist/vscode-single-select/index.js';
 import '@vscode-elements/elements/dist/vscode-textfield/index.js';
 import { html, LitElement, svg, type PropertyValues, type TemplateResult } from 'lit';
 import { property, query, state } from 'lit/decorators.js';
+import { printable } from '../../src/core/text/printable.js';
+import { formatBytesExactly, plural } from '../../src/core/text/quantity.js';
 import type { ModelDescription, TensorRow } from '../../src/protocol/worker-protocol.js';
 import type { InspectorHost } from '../host.js';
-import { formatBytesExactly, formatOffset, formatShape, plural } from '../model/format.js';
+import { formatOffset, formatShape } from '../model/format.js';
 import { selectOnly, type Selection } from '../model/selection.js';
 import { nextOrder } from '../model/sort.js';
 import {
@@ -19,7 +21,6 @@ import {
   type TensorList,
 } from '../model/tensor-rows.js';
 import { EMPTY_TABLE_STATE, type TableState } from '../model/view-state.js';
-import { visibleText } from '../model/visible-text.js';
 import { announce, announcing } from './announce.js';
 import './data-grid.js';
 import type { DataGrid, GridColumn } from './data-grid.js';
@@ -115,7 +116,7 @@ export class TensorsView extends LitElement {
     if (!row) return '';
     switch (TENSOR_COLUMNS[column]?.id) {
       case 'name':
-        return visibleText(row.name);
+        return printable(row.name);
       case 'shape':
         return formatShape(row.ne);
       case 'offset':

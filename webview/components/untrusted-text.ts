@@ -1,6 +1,6 @@
 // The only way text from a model file gets onto the page: as text nodes, with what cannot be seen shown as escapes.
 import { html, type TemplateResult } from 'lit';
-import { visibleSegments } from '../model/visible-text.js';
+import { visibleSegments } from '../../src/core/text/printable.js';
 
 function content(text: string, lines: boolean): readonly unknown[] {
   return visibleSegments(text, lines).map(segment =>

@@ -1,10 +1,11 @@
 // The metadata table as data: what a value looks like in one line, what it sorts and is searched by, and its JSON.
 import type { GgufScalar } from '../../src/core/gguf/gguf.js';
+import { cutText } from '../../src/core/text/printable.js';
+import { formatInteger, formatNumber, plural } from '../../src/core/text/quantity.js';
 import type { MetadataRow } from '../../src/protocol/worker-protocol.js';
-import { formatInteger, formatNumber, formatScalar, plural } from './format.js';
+import { formatScalar } from './format.js';
 import { sortRows, type SortOrder, type SortValue } from './sort.js';
 import { parseTextFilter } from './text-filter.js';
-import { cutText } from './visible-text.js';
 
 /** Characters of a value that a table cell gets: more cannot be seen in one line. */
 export const PREVIEW_LENGTH = 300;

@@ -1,17 +1,17 @@
 // The overview as data: headline numbers, hyper-parameters, tokenizer, file facts and provenance, each only if the file
 // says it. Keys are those of the GGUF specification; a key we do not know stays in the metadata table and is not lost.
-import type { MetadataRow, ModelDescription } from '../../src/protocol/worker-protocol.js';
+import { cutText } from '../../src/core/text/printable.js';
 import {
   formatBitsPerWeight,
   formatBytes,
   formatBytesExactly,
-  formatHex,
+  formatCount,
   formatInteger,
-  formatParameters,
   plural,
-} from './format.js';
+} from '../../src/core/text/quantity.js';
+import type { MetadataRow, ModelDescription } from '../../src/protocol/worker-protocol.js';
+import { formatHex } from './format.js';
 import { metadataPreview } from './metadata-rows.js';
-import { cutText } from './visible-text.js';
 
 export interface Fact {
   readonly label: string;
@@ -129,7 +129,7 @@ export function headline(model: ModelDescription): Fact[] {
   const index = metadataIndex(model);
   const facts: Fact[] = [
     { label: 'Architecture', value: model.architecture ?? 'not given', key: 'general.architecture' },
-    { label: 'Parameters', value: formatParameters(model.parameterCount), detail: formatInteger(model.parameterCount) },
+    { label: 'Parameters', value: formatCount(model.parameterCount), detail: formatInteger(model.parameterCount) },
     { label: 'File type', value: model.fileType ?? 'unknown', key: 'general.file_type' },
     { label: 'Bits per weight', value: formatBitsPerWeight(model.bitsPerWeight) },
     { label: 'Size', value: formatBytes(model.byteLength), detail: `${formatInteger(model.byteLength)} bytes` },

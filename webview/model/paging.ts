@@ -1,5 +1,5 @@
 // Pages of a long array: arithmetic only. Positions are element indices, 0-based, as in the file and as ids of tokens.
-import { formatInteger } from './format.js';
+import { formatInteger } from '../../src/core/text/quantity.js';
 
 /** Elements per page: what fits a few screens, and a message of a few kilobytes. */
 export const PAGE_SIZE = 100;

@@ -1,6 +1,6 @@
 // Problems as the inspector lists them: errors first, then warnings, then notes, each in file order.
 import type { Problem, Severity } from '../../src/core/problem.js';
-import { plural } from './format.js';
+import { plural } from '../../src/core/text/quantity.js';
 
 const RANK: Readonly<Record<Severity, number>> = { error: 0, warning: 1, info: 2 };
 

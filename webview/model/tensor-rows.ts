@@ -1,10 +1,11 @@
 // The tensor table as data: columns, sort values, filter, the summary line. The component only lays it out.
 import { ggmlTypeByName, bitsPerWeight } from '../../src/core/ggml/ggml-type.js';
+import { printable } from '../../src/core/text/printable.js';
+import { formatBitsPerWeight, formatBytes, formatInteger, plural } from '../../src/core/text/quantity.js';
 import type { TensorRow } from '../../src/protocol/worker-protocol.js';
-import { formatBytes, formatHex, formatInteger, formatShape, formatShare, plural } from './format.js';
+import { formatHex, formatShape, formatShare } from './format.js';
 import { sortRows, type SortOrder, type SortValue } from './sort.js';
 import { parseTextFilter } from './text-filter.js';
-import { visibleText } from './visible-text.js';
 
 export type TensorColumn = 'name' | 'type' | 'shape' | 'elements' | 'offset' | 'bytes' | 'share';
 
@@ -103,7 +104,7 @@ function summarize(rows: readonly TensorRow[], all: number): string {
 export function tensorsAsTsv(rows: readonly TensorRow[]): string {
   const lines = rows.map(row =>
     [
-      visibleText(row.name),
+      printable(row.name),
       row.type,
       row.ne.join('x'),
       row.elementCount,
@@ -117,7 +118,7 @@ export function tensorsAsTsv(rows: readonly TensorRow[]): string {
 
 /** Rows as a Markdown table for an issue or a model card. */
 export function tensorsAsMarkdown(rows: readonly TensorRow[], modelBytes: number): string {
-  const cell = (text: string) => visibleText(text).replace(/[\\|`*_<>[\]]/gu, '\\$&');
+  const cell = (text: string) => printable(text).replace(/[\\|`*_<>[\]]/gu, '\\$&');
   const head = TENSOR_COLUMNS.map(column => column.label).join(' | ');
   const rule = TENSOR_COLUMNS.map(column => (column.numeric ? '---:' : '---')).join(' | ');
   const lines = rows.map(
@@ -144,7 +145,7 @@ export function tensorFacts(
   if (type) {
     facts.push({
       label: 'Encoding',
-      value: `${plural(type.blockSize, 'weight')} in ${plural(type.typeSize, 'byte')} per block, ${bitsPerWeight(type).toFixed(2)} bits per weight`,
+      value: `${plural(type.blockSize, 'weight')} in ${plural(type.typeSize, 'byte')} per block, ${formatBitsPerWeight(bitsPerWeight(type))} bits per weight`,
     });
   }
   facts.push(

@@ -1,7 +1,8 @@
 // How the bytes of a model are spread over tensor types: parts of a bar, largest first, with the colour each gets.
 import { ggmlTypeByName, bitsPerWeight } from '../../src/core/ggml/ggml-type.js';
+import { formatBitsPerWeight, formatBytes, formatInteger } from '../../src/core/text/quantity.js';
 import type { ModelDescription } from '../../src/protocol/worker-protocol.js';
-import { formatBytes, formatInteger, formatShare } from './format.js';
+import { formatShare } from './format.js';
 
 export interface TypePart {
   readonly type: string;
@@ -44,7 +45,7 @@ export function typeBreakdown(model: ModelDescription): TypePart[] {
       byteLength: count.byteLength,
       bytes: known || count.byteLength > 0 ? formatBytes(count.byteLength) : 'unknown',
       share: count.byteLength > 0 ? formatShare(count.byteLength, total) : '',
-      bitsPerWeight: bits > 0 && Number.isFinite(bits) ? bits.toFixed(2) : '',
+      bitsPerWeight: bits > 0 && Number.isFinite(bits) ? formatBitsPerWeight(bits) : '',
       series: index % SERIES,
       x,
       width,
