@@ -171,7 +171,7 @@ describe('packaged extension', { timeout: 300_000 }, () => {
     test(`is readable in the ${name} theme`, async () => {
       await workbench.runCommand('View: Close All Editors');
       await workbench.runCommand('Preferences: Color Theme');
-      await workbench.quickPickRow(theme).first().click();
+      await workbench.pick(theme);
       await workbench.openFile('tinycoder-f16.gguf');
       await workbench
         .webview()

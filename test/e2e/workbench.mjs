@@ -52,10 +52,23 @@ export class Workbench {
 
   /** Runs the command whose palette row is exactly `title`; Enter would take the first fuzzy match, which may be another. */
   async runCommand(title) {
-    await this.page.keyboard.press('F1');
-    const input = this.page.locator('.quick-input-widget:visible .quick-input-box input');
-    await input.fill(`>${title}`);
-    await this.quickPickRow(title).first().click();
+    // A webview that is just loading takes the focus, which closes the palette: open it again, a few times.
+    for (let attempt = 1; ; attempt++) {
+      await this.page.keyboard.press('F1');
+      try {
+        await this.quickInput().fill(`>${title}`, { timeout: 3000 });
+        await this.quickPickRow(title).first().click({ timeout: 5000 });
+        return;
+      } catch (error) {
+        if (attempt === 4) throw error;
+      }
+    }
+  }
+
+  /** Picks the row whose label is exactly `label`, after filtering by it: rows further down are not in the DOM. */
+  async pick(label) {
+    await this.quickInput().fill(label);
+    await this.quickPickRow(label).first().click();
   }
 
   /** Rows of the visible quick pick whose label is exactly `label`. Rows of a hidden pick stay in the DOM. */
