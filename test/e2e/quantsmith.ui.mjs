@@ -2,7 +2,7 @@
 // the end, run a recipe as a task, see a diagnostic. Screenshots go to test-results/screenshots; look at them.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
@@ -34,7 +34,8 @@ async function until(condition, what, limit = 60_000) {
 }
 
 describe('packaged extension', { timeout: 300_000 }, () => {
-  const workspace = mkdtempSync(path.join(tmpdir(), 'quantsmith-ui-'));
+  const temporary = mkdtempSync(path.join(tmpdir(), 'quantsmith-'));
+  const workspace = path.join(temporary, 'models');
   let server, browser, workbench, extensionsDirectory;
 
   before(async () => {
@@ -43,6 +44,7 @@ describe('packaged extension', { timeout: 300_000 }, () => {
     const newest = vsix
       .map(name => path.join(root, 'out', name))
       .sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs)[0];
+    mkdirSync(workspace);
     for (const file of ['tinycoder-f16.gguf', 'tinycoder.quant.yaml', 'complete-me.py']) {
       cpSync(path.join(root, 'examples', file), path.join(workspace, file));
     }
@@ -70,7 +72,7 @@ describe('packaged extension', { timeout: 300_000 }, () => {
   after(async () => {
     await browser?.close();
     await server?.stop();
-    rmSync(workspace, { recursive: true, force: true });
+    rmSync(temporary, { recursive: true, force: true });
     if (extensionsDirectory) rmSync(extensionsDirectory, { recursive: true, force: true });
   });
 
