@@ -156,7 +156,7 @@ export function hostileModel(): ModelDescription {
     byteLength: index % 2 ? undefined : 1024 * (index + 1),
   }));
   return {
-    path: `/tmp/${HOSTILE[0]!}.gguf`,
+    path: `/models/${HOSTILE[0]!}.gguf`,
     shards: [{ path: HOSTILE[2]!, byteLength: 20_000, dataOffset: 4096 }],
     version: 3,
     littleEndian: false,
