@@ -35,7 +35,7 @@ const LAYERS: Record<string, readonly string[]> = {
     'vscode',
     'vscode-languageclient',
   ],
-  webview: ['webview', 'src/core', 'src/protocol', 'lit', '@vscode-elements/elements', '@tanstack/virtual-core'],
+  webview: ['webview', 'src/core', 'types:src/protocol', 'lit', '@vscode-elements/elements', '@tanstack/virtual-core'],
 };
 
 interface Import {
