@@ -43,8 +43,21 @@ export interface GgufArray {
   readonly index?: { readonly stride: number; readonly offsets: readonly number[] };
 }
 
+/**
+ * What the file has where the text shown for a name is not exactly its bytes: the name is longer than what is kept (the
+ * text ends in `…`), or it is not UTF-8 (U+FFFD stands for what could not be decoded). Written, it would be another name.
+ */
+export interface GgufInexactName {
+  readonly byteLength: number;
+  readonly validUtf8: boolean;
+  /** The same for two names exactly if their bytes are the same, by length and hash; never equal to a name. */
+  readonly identity: string;
+}
+
 export interface GgufMetadataEntry {
   readonly key: string;
+  /** Only if `key` is not exactly what the file has. */
+  readonly inexactKey?: GgufInexactName;
   readonly type: GgufValueType;
   /** A string longer than the limit in limits.ts is only its beginning here, and `cut` says where all of it is. */
   readonly value: GgufScalar | GgufArray;
@@ -56,6 +69,8 @@ export interface GgufMetadataEntry {
 
 export interface GgufTensorInfo {
   readonly name: string;
+  /** Only if `name` is not exactly what the file has. */
+  readonly inexactName?: GgufInexactName;
   /** ggml order, fastest dimension first; 1 to 4 numbers. */
   readonly ne: readonly number[];
   /** ggml type id as stored; look it up with `ggmlTypeById`, it may be unknown. */

@@ -6,7 +6,7 @@ import type { ByteSource } from '../bytes/byte-source.js';
 import { quote } from '../text/printable.js';
 import { digits } from '../text/quantity.js';
 import { GGUF_VALUE_TYPES } from './gguf.js';
-import type { GgufArray, GgufMetadataEntry, GgufScalar, GgufValueType } from './gguf.js';
+import type { GgufArray, GgufInexactName, GgufMetadataEntry, GgufScalar, GgufValueType } from './gguf.js';
 import * as limits from './limits.js';
 import type { ProblemList } from './problem-list.js';
 import { lengthSize, readFixed, readLength, valueSize } from './value.js';
@@ -18,6 +18,16 @@ export interface Text {
   readonly fileOffset: number;
   readonly byteLength: number;
   readonly cut: boolean;
+}
+
+/** A key or tensor name. */
+export interface Name {
+  /** What can be shown of it. */
+  readonly text: string;
+  readonly valid: boolean;
+  readonly byteLength: number;
+  /** Only if `text` is not exactly the bytes in the file. */
+  readonly inexact?: GgufInexactName;
 }
 
 export const truncatedHint = 'The download or copy stopped early, or the header is damaged: fetch the file again.';
@@ -177,6 +187,27 @@ export class HeaderCursor {
     return { text, valid, fileOffset, byteLength, cut };
   }
 
+  /** A key or a tensor name: shown as text, told from others by its bytes. */
+  async readName(what: What): Promise<Name | undefined> {
+    const { reader } = this;
+    const read = await this.readText(what, limits.MAX_KEPT_NAME_BYTES);
+    if (!read) return undefined;
+    const { byteLength, valid, cut, fileOffset } = read;
+    if (!cut && valid) return { text: read.text, valid, byteLength };
+    const text = cut ? `${read.text}…` : read.text;
+    const end = reader.position;
+    let bytes = `at ${fileOffset}`;
+    if (byteLength <= limits.MAX_COMPARED_NAME_BYTES) {
+      reader.seek(fileOffset);
+      if (!(await this.need(byteLength, what))) return undefined;
+      bytes = hash(reader.view8(byteLength));
+    }
+    reader.seek(end);
+    // No text from a file contains a lone surrogate, so that no name can pass for such an identity.
+    const identity = `\ud800${byteLength} ${bytes}`;
+    return { text, valid, byteLength, inexact: { byteLength, validUtf8: valid, identity } };
+  }
+
   private badStringLength(length: number, what: What): void {
     const { reader } = this;
     const offset = reader.position - lengthSize(this);
@@ -216,4 +247,21 @@ export class HeaderCursor {
   fail(code: string, message: string, offset: number, hint: string, subject?: string): void {
     this.problems.add('error', code, message, { offset, hint, ...(subject === undefined ? {} : { subject }) });
   }
+}
+
+/**
+ * 64 bits of two multiplicative hashes, in hexadecimal: enough to tell the names of one file apart by chance. A file made
+ * to collide only gets a wrong report of a duplicate.
+ */
+function hash(bytes: Uint8Array): string {
+  let a = 0xdeadbeef;
+  let b = 0x41c6ce57;
+  for (const byte of bytes) {
+    a = Math.imul(a ^ byte, 0x9e3779b1);
+    b = Math.imul(b ^ byte, 0x5f356495);
+    // Carries the upper bits, which a product alone never brings down.
+    a ^= b >>> 15;
+    b ^= a >>> 13;
+  }
+  return `${(a >>> 0).toString(16)}-${(b >>> 0).toString(16)}`;
 }

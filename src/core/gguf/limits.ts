@@ -33,6 +33,8 @@ export const MAX_KEPT_TEXT_BYTES = 2 ** 24;
 export const TEXT_CUT_BYTES = 64;
 /** A key or tensor name is kept up to this length; no real one comes near. */
 export const MAX_KEPT_NAME_BYTES = 256;
+/** Names up to this length are compared by all of their bytes; longer than any key may be, they count as different. */
+export const MAX_COMPARED_NAME_BYTES = MAX_KEY_BYTES;
 /** First elements of an array that are kept in the description. */
 export const DEFAULT_ARRAY_HEAD = 64;
 /** Distance of the offsets kept for a string array: a page starts after at most this many strings are walked over. */

@@ -17,7 +17,7 @@ import { checkLayout } from './check-layout.js';
 import { GGUF_VALUE_TYPES, metadataEntry } from './gguf.js';
 import type { GgufFile, GgufMetadataEntry, GgufTensorInfo } from './gguf.js';
 import { HeaderCursor, truncatedHint } from './header-cursor.js';
-import type { ReadGgufOptions, Text } from './header-cursor.js';
+import type { Name, ReadGgufOptions } from './header-cursor.js';
 import { identify } from './identify.js';
 import * as limits from './limits.js';
 import { ProblemList } from './problem-list.js';
@@ -184,13 +184,10 @@ class HeaderReader {
     const seen = new Map<string, number>();
     for (let i = 0; i < count; i++) {
       const offset = this.reader.position;
-      const key = await this.cursor.readText(
-        () => `the key of metadata entry ${i + 1} of ${count}`,
-        limits.MAX_KEPT_NAME_BYTES,
-      );
+      const key = await this.cursor.readName(() => `the key of metadata entry ${i + 1} of ${count}`);
       if (!key) return false;
-      const name = key.cut ? `${key.text}…` : key.text;
-      this.checkKey(name, key, i, offset, seen);
+      const name = key.text;
+      this.checkKey(key, i, offset, seen);
       const what = (): string => `the value of ${quote(name)}`;
       if (!(await this.cursor.need(4, what))) return false;
       const typeId = this.reader.u32();
@@ -208,13 +205,17 @@ class HeaderReader {
       }
       const value = await this.cursor.readValue(type, name, what);
       if (!value) return false;
-      this.metadata.push({ key: name, type, ...value, fileOffset: offset, byteLength: this.reader.position - offset });
+      const byteLength = this.reader.position - offset;
+      const inexact = key.inexact && { inexactKey: key.inexact };
+      this.metadata.push({ key: name, ...inexact, type, ...value, fileOffset: offset, byteLength });
     }
     return this.readAlignment();
   }
 
-  private checkKey(name: string, key: Text, index: number, offset: number, seen: Map<string, number>): void {
+  private checkKey(key: Name, index: number, offset: number, seen: Map<string, number>): void {
     const { problems } = this;
+    const name = key.text;
+    const identity = key.inexact?.identity ?? name;
     if (key.byteLength === 0) {
       problems.add('error', 'gguf/empty-key', `Metadata entry ${index + 1} has an empty key.`, {
         offset,
@@ -230,7 +231,7 @@ class HeaderReader {
     }
     if (!key.valid)
       problems.add('warning', 'gguf/invalid-utf8', `Key ${quote(name)} is not valid UTF-8.`, { offset, subject: name });
-    const first = seen.get(name);
+    const first = seen.get(identity);
     if (first !== undefined) {
       problems.add(
         'error',
@@ -242,7 +243,7 @@ class HeaderReader {
           hint: 'llama.cpp refuses the file; remove one of the two entries.',
         },
       );
-    } else seen.set(name, offset);
+    } else seen.set(identity, offset);
   }
 
   private readAlignment(): boolean {
@@ -275,13 +276,10 @@ class HeaderReader {
     const seen = new Map<string, number>();
     for (let i = 0; i < count; i++) {
       const infoOffset = this.reader.position;
-      const text = await this.cursor.readText(
-        () => `the name of tensor ${i + 1} of ${count}`,
-        limits.MAX_KEPT_NAME_BYTES,
-      );
-      if (!text) return false;
-      const name = text.cut ? `${text.text}…` : text.text;
-      this.checkName(name, text, infoOffset, seen);
+      const read = await this.cursor.readName(() => `the name of tensor ${i + 1} of ${count}`);
+      if (!read) return false;
+      const name = read.text;
+      this.checkName(read, infoOffset, seen);
       const what = (): string => `the info of tensor ${quote(name)}`;
       if (!(await this.cursor.need(4, what))) return false;
       const dimensions = this.reader.u32();
@@ -300,6 +298,7 @@ class HeaderReader {
       const { elementCount, byteLength } = tensorSize(name, ne, typeId, infoOffset, this.problems);
       this.tensors.push({
         name,
+        ...(read.inexact && { inexactName: read.inexact }),
         ne,
         typeId,
         elementCount,
@@ -313,19 +312,21 @@ class HeaderReader {
     return count >= 0;
   }
 
-  private checkName(name: string, text: Text, offset: number, seen: Map<string, number>): void {
+  private checkName(read: Name, offset: number, seen: Map<string, number>): void {
+    const name = read.text;
+    const identity = read.inexact?.identity ?? name;
     const details = { offset, subject: name };
-    if (text.byteLength > limits.MAX_TENSOR_NAME_BYTES) {
+    if (read.byteLength > limits.MAX_TENSOR_NAME_BYTES) {
       this.problems.add(
         'warning',
         'gguf/long-name',
-        `The name of tensor ${quote(name)} has ${text.byteLength} bytes; ggml allows ${limits.MAX_TENSOR_NAME_BYTES}.`,
+        `The name of tensor ${quote(name)} has ${read.byteLength} bytes; ggml allows ${limits.MAX_TENSOR_NAME_BYTES}.`,
         { ...details, hint: 'llama.cpp refuses the file.' },
       );
     }
-    if (!text.valid)
+    if (!read.valid)
       this.problems.add('warning', 'gguf/invalid-utf8', `The tensor name ${quote(name)} is not valid UTF-8.`, details);
-    const first = seen.get(name);
+    const first = seen.get(identity);
     if (first !== undefined) {
       this.problems.add(
         'error',
@@ -336,7 +337,7 @@ class HeaderReader {
           hint: 'It cannot be known which one is meant; llama.cpp refuses the file.',
         },
       );
-    } else seen.set(name, offset);
+    } else seen.set(identity, offset);
   }
 
   private finish(complete: boolean): void {

@@ -158,7 +158,8 @@ class ShardJoin {
     const seen = new Map<string, string>();
     for (const [shard, { source, file }] of shards.entries()) {
       for (const tensor of file.tensors) {
-        const other = seen.get(tensor.name);
+        const identity = tensor.inexactName?.identity ?? tensor.name;
+        const other = seen.get(identity);
         // Twice in one file has been reported by readGguf.
         if (other !== undefined && other !== source.name) {
           this.add(
@@ -166,7 +167,7 @@ class ShardJoin {
             `Tensor ${quote(tensor.name)} is both in ${other} and in ${source.name}.`,
             'The files belong to different models.',
           );
-        } else seen.set(tensor.name, source.name);
+        } else seen.set(identity, source.name);
         tensors.push(shard === tensor.shard ? tensor : { ...tensor, shard });
       }
     }

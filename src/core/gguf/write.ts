@@ -137,8 +137,10 @@ function checkNames(metadata: readonly OutputEntry[], tensors: readonly TensorTo
   const keys = new Set<string>();
   for (const item of metadata) {
     const key = item.kind === 'copy' ? item.entry.key : item.key;
-    if (keys.has(key)) throw new RangeError(`key ${key} twice`);
-    keys.add(key);
+    // Copied keys are copied as bytes: those that only look the same are different.
+    const identity = (item.kind === 'copy' ? item.entry.inexactKey?.identity : undefined) ?? key;
+    if (keys.has(identity)) throw new RangeError(`key ${key} twice`);
+    keys.add(identity);
     const value = item.kind === 'copy' ? item.entry.value : item.kind === 'scalar' ? item.value : undefined;
     if (key === 'general.alignment' && value !== alignment) {
       throw new RangeError(`general.alignment does not say ${alignment}`);

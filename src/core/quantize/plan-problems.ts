@@ -2,8 +2,11 @@
 // importance matrix that is missing, foreign or of the wrong size, rules without effect. One problem per kind, not per
 // tensor: a 100-layer model must not give 400 lines. Bad plans are error-level; the job refuses them.
 import { bitsPerWeight, ggmlType, ggmlTypeByName } from '../ggml/ggml-type.js';
+import type { GgufTensorInfo } from '../gguf/gguf.js';
+import { MAX_TENSOR_NAME_BYTES } from '../gguf/limits.js';
 import type { Problem } from '../problem.js';
-import { formatBitsPerWeight, plural } from '../text/quantity.js';
+import { quote } from '../text/printable.js';
+import { formatBitsPerWeight, formatInteger, plural } from '../text/quantity.js';
 import { missingKernels, type Decision, type RuleUse } from './choose-types.js';
 import { importanceLength, usesImportance, type ImportanceMatrix } from './importance-matrix.js';
 import { isTokenEmbedding } from './mixture.js';
@@ -77,6 +80,38 @@ export function fallbackProblems(decisions: readonly Decision[]): readonly Probl
       ...subject(fallen),
     },
   ];
+}
+
+/** Unwritable names reported one by one; no real model has any, a damaged one may have 65,536. */
+const NAME_PROBLEMS_SHOWN = 16;
+
+/**
+ * Names that cannot be written: longer than ggml allows, or known only in part or as a replacement, so that another name
+ * would be written.
+ */
+export function nameProblems(tensors: readonly GgufTensorInfo[]): readonly Problem[] {
+  const encoder = new TextEncoder();
+  const problems = tensors.flatMap(({ name, inexactName }): readonly Problem[] => {
+    const byteLength = inexactName?.byteLength ?? encoder.encode(name).length;
+    const faults = [
+      ...(byteLength > MAX_TENSOR_NAME_BYTES ? [`${formatInteger(byteLength)} bytes`] : []),
+      ...(inexactName?.validUtf8 === false ? ['bytes that are not UTF-8'] : []),
+    ];
+    if (faults.length === 0) return [];
+    return [
+      {
+        code: 'plan/tensor-name',
+        severity: 'error',
+        message: `The name of tensor ${quote(name)} cannot be written: expected at most ${MAX_TENSOR_NAME_BYTES} bytes of UTF-8, found ${faults.join(', ')}.`,
+        hint: 'llama.cpp could not load the result. Convert the original model again with the names llama.cpp uses.',
+        subject: name,
+      },
+    ];
+  });
+  const more = problems.length - NAME_PROBLEMS_SHOWN;
+  if (more <= 0) return problems;
+  const message = `The names of ${plural(more, 'more tensor')} cannot be written.`;
+  return [...problems.slice(0, NAME_PROBLEMS_SHOWN), { code: 'plan/tensor-name', severity: 'error', message }];
 }
 
 /** Tensors that are quantized already and would be quantized again. */

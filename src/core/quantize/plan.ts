@@ -18,6 +18,7 @@ import {
   hasImportance,
   importanceProblems,
   kernelProblems,
+  nameProblems,
   requantizeProblems,
   ruleProblems,
 } from './plan-problems.js';
@@ -72,6 +73,7 @@ export function planQuantization(
     bitsPerWeight: averageBits(decisions, targetByteLength),
     problems: [
       ...choiceProblems,
+      ...nameProblems(ordered),
       ...unknownTypeProblems(decisions),
       ...(extras.kernelsRequired === false ? [] : kernelProblems(decisions)),
       ...requantizeProblems(decisions, options.allowRequantize),

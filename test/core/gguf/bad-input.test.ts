@@ -303,3 +303,46 @@ describe('tensors', () => {
     expect(lines[16]).toBe('info gguf/unknown-type: 24 more problems of this kind (gguf/unknown-type).');
   });
 });
+
+describe('names are told apart by their bytes', () => {
+  const long = 'n'.repeat(300);
+  test('beyond what is shown of them', async () => {
+    const shown = `"${'n'.repeat(80)}…"`;
+    await expectCheck(
+      `tensor ${long}a F32 [4]\ntensor ${long}b F32 [4]`,
+      `warning gguf/long-name @24: The name of tensor ${shown} has 301 bytes; ggml allows 63.
+      warning gguf/long-name @357: The name of tensor ${shown} has 301 bytes; ggml allows 63.`,
+    );
+    await expectCheck(
+      `tensor ${long}a F32 [4]\ntensor ${long}a F32 [4]`,
+      `warning gguf/long-name @24: The name of tensor ${shown} has 301 bytes; ggml allows 63.
+      warning gguf/long-name @357: The name of tensor ${shown} has 301 bytes; ggml allows 63.
+      gguf/duplicate-tensor @357: Tensor ${shown} occurs twice, at byte 24 and at byte 357.`,
+    );
+    await expectCheck(`u8 ${long}a = 1\nu8 ${long}b = 1`, 'accepted: version 3, 2 keys, 0 tensors');
+    await expectCheck(
+      `u8 ${long}a = 1\nu8 ${long}a = 1`,
+      `gguf/duplicate-key @338: Key ${shown} occurs twice, at byte 24 and at byte 338.`,
+    );
+  });
+
+  test('where they are not UTF-8', async () => {
+    const said = (at: number) => `warning gguf/invalid-utf8 @${at}: The tensor name "a\uFFFD" is not valid UTF-8.`;
+    await expectCheck('tensor <hex 61 ff> F32 [4]\ntensor <hex 61 fe> F32 [4]', `${said(24)}\n${said(58)}`);
+    await expectCheck(
+      'tensor <hex 61 ff> F32 [4]\ntensor <hex 61 ff> F32 [4]\ntensor a\uFFFD F32 [4]',
+      `${said(24)}\n${said(58)}
+      gguf/duplicate-tensor @58: Tensor "a\uFFFD" occurs twice, at byte 24 and at byte 58.`,
+    );
+    await expectCheck(
+      'u8 <hex 61 ff> = 1\nu8 <hex 61 fe> = 1',
+      `warning gguf/invalid-utf8 @24: Key "a\uFFFD" is not valid UTF-8.
+      warning gguf/invalid-utf8 @39: Key "a\uFFFD" is not valid UTF-8.`,
+    );
+  });
+
+  test('names longer than what is compared count as different', async () => {
+    const huge = 'k'.repeat(65_536);
+    expect(await check(`u8 ${huge} = 1\nu8 ${huge} = 1`)).not.toContain('duplicate');
+  });
+});

@@ -147,6 +147,14 @@ describe('metadata of an output', () => {
   });
 });
 
+test('keys that only look the same are copied as the bytes they are', async () => {
+  const long = 'k'.repeat(300);
+  const world = `u8 <hex 61 ff> = 1\nu8 <hex 61 fe> = 2\nu8 ${long}a = 3\nu8 ${long}b = 4`;
+  const written = await collect(layOutHeader(outputMetadata(await modelOf(world), { set: [] }), []));
+  const { bytes } = buildGguf(world);
+  expect(Buffer.from(written.subarray(0, bytes.length)).equals(Buffer.from(bytes))).toBe(true);
+});
+
 test('a source that changed while it is copied is refused by name', async () => {
   const world = 'version 1\nstring[] a = ["abc","d"]';
   const model = await modelOf(world);

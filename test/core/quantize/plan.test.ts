@@ -8,6 +8,9 @@ import {
 import { headerByteLengths } from '../../../src/core/quantize/plan-metadata.js';
 import { defaultOptions, planQuantization, type PlanExtras } from '../../../src/core/quantize/plan.js';
 import type { QuantizationPlan, QuantizeOptions, TensorRule } from '../../../src/core/quantize/quantization-plan.js';
+import { readGguf } from '../../../src/core/gguf/read.js';
+import { MemorySource } from '../../../src/core/bytes/byte-source.js';
+import { buildGguf } from '../../fixtures/gguf/gguf-builder.js';
 import { sourceOf } from './plan-golden.js';
 
 /** Two layers of a tied llama; `name ne type` per line may replace or add tensors. */
@@ -371,4 +374,29 @@ test('offsets stay exact beyond 2^32', () => {
   const input = source('a.weight 8192x1048576 F16\nb.weight 8192x1048576 F16\nc.weight 256x8 F16');
   const plan = planQuantization(input, defaultOptions('Q8_0'));
   expect(plan.tensors.map(({ target }) => target.offset)).toEqual([0, (2 ** 33 * 34) / 32, (2 ** 34 * 34) / 32]);
+});
+
+test('names that cannot be written as they are make the plan fail', async () => {
+  const plan = async (name: string, count = 1) => {
+    const tensors = Array.from({ length: count }, (_, i) => `tensor ${name}${count > 1 ? i : ''} F16 [32,2]`).join(
+      '\n',
+    );
+    const { bytes } = buildGguf(`string general.architecture = "llama"\n${tensors}`);
+    const { value } = await readGguf(new MemorySource(bytes));
+    return planQuantization(value!, defaultOptions('Q8_0')).problems.map(({ severity, code, message }) =>
+      severity === 'error' ? `${code}: ${message}` : '',
+    );
+  };
+  const said = (shown: string, found: string) => [
+    `plan/tensor-name: The name of tensor "${shown}" cannot be written: expected at most 63 bytes of UTF-8, found ${found}.`,
+  ];
+  expect(await plan('n'.repeat(63))).toEqual([]);
+  expect(await plan('n'.repeat(64))).toEqual(said('n'.repeat(64), '64 bytes'));
+  // 32 characters of two bytes each.
+  expect(await plan('é'.repeat(32))).toEqual(said('é'.repeat(32), '64 bytes'));
+  expect(await plan('n'.repeat(3000))).toEqual(said(`${'n'.repeat(80)}…`, '3,000 bytes'));
+  expect(await plan('<hex 61 ff>')).toEqual(said('a\uFFFD', 'bytes that are not UTF-8'));
+  const many = await plan('n'.repeat(70), 40);
+  expect(many).toHaveLength(17);
+  expect(many[16]).toBe('plan/tensor-name: The names of 24 more tensors cannot be written.');
 });
