@@ -2,49 +2,18 @@
 //   .out.gguf.quantsmith-partial   the bytes so far, one per output file; no GGUF until its header is written, at the end
 //   .out.gguf.quantsmith-journal   who writes, and what is finished: output-journal.ts
 // The names are fixed, so that the next run to the same output finds what a killed one left: it goes on there (`resume`
-// and the same fingerprint) or removes it. commit() makes the bytes durable before a name shows them: fsync, then link or
-// rename, then fsync of the folder. Without `overwrite` the final name is made with link(), which fails if the name is
-// taken: a file that appeared during the run is not lost. On file systems without hard links (FAT, some network shares)
-// the name is claimed with an empty file and replaced at once; that leaves a moment in which it is empty.
-import { link, mkdir, open, realpath, rename, stat, statfs, unlink, type FileHandle } from 'node:fs/promises';
+// and the same fingerprint) or removes it. commit() makes the bytes durable before a name shows them: fsync, then the final
+// names (output-reveal.ts), then fsync of the folder.
+import { mkdir, open, rmdir, stat, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { QuantsmithError } from '../core/problem.js';
 import { formatBytes, formatBytesExactly } from '../core/text/quantity.js';
 import type { OutputRequest, PartialOutput } from '../engine/jobs/quantize-services.js';
 import { ioError } from './file-source.js';
 import { Journal, readJournal } from './output-journal.js';
-
-/** What writing needs of the system; tests replace single functions to make them fail. */
-export interface OutputSystem {
-  write(handle: FileHandle, bytes: Uint8Array, offset: number, position: number): Promise<number>;
-  link(from: string, to: string): Promise<void>;
-  /** Bytes free for this user on the file system of a folder; undefined if it does not say. */
-  diskFree(folder: string): Promise<number | undefined>;
-}
-
-export const SYSTEM: OutputSystem = {
-  async write(handle, bytes, offset, position) {
-    return (await handle.write(bytes, offset, bytes.length - offset, position)).bytesWritten;
-  },
-  link,
-  async diskFree(folder) {
-    try {
-      const { bavail, bsize } = await statfs(folder);
-      return bavail * bsize;
-    } catch {
-      return undefined;
-    }
-  },
-};
-
-export function partialPath(output: string): string {
-  return path.join(path.dirname(output), `.${path.basename(output)}.quantsmith-partial`);
-}
-
-/** `first` is the first output file of a run. */
-export function journalPath(first: string): string {
-  return path.join(path.dirname(first), `.${path.basename(first)}.quantsmith-journal`);
-}
+import { assertReplaceable, journalPath, outputPlace, partialPath } from './output-place.js';
+import { oldPath, remove, reveal } from './output-reveal.js';
+import { errno, SYSTEM, type OutputSystem } from './output-system.js';
 
 interface OpenFile {
   readonly final: string;
@@ -63,19 +32,35 @@ export class OutputFiles implements PartialOutput {
     private readonly journal: Journal,
     readonly finished: ReadonlyMap<number, string>,
     private readonly overwrite: boolean,
+    /** Folders this run made, the innermost first. */
+    private readonly made: readonly string[],
     private readonly system: OutputSystem,
   ) {}
 
   /**
    * Begins, or goes on with, the files of a run; all in one folder. Rejects with a QuantsmithError: `output/in-use` (a run
-   * that goes on writes the same output), `io/…` (the folder cannot be written to).
+   * that goes on writes the same output), `output/not-a-file` (a device, pipe or socket would be replaced), `io/…` (the
+   * folder cannot be written to). After a rejection no folder is left that was made for it.
    */
   static async open(request: OutputRequest, system = SYSTEM): Promise<OutputFiles> {
+    const finals = await Promise.all(request.paths.map(output => outputPlace(output, request.overwrite)));
+    if (request.overwrite) for (const final of finals) await assertReplaceable(final);
+    const made = request.createFolder ? await makeFolder(path.dirname(path.resolve(finals[0] ?? ''))) : [];
+    try {
+      return await OutputFiles.begin(request, finals, made, system);
+    } catch (error) {
+      await removeEmpty(made);
+      throw error;
+    }
+  }
+
+  private static async begin(
+    request: OutputRequest,
+    finals: readonly string[],
+    made: readonly string[],
+    system: OutputSystem,
+  ): Promise<OutputFiles> {
     const { byteLengths, fingerprint, overwrite } = request;
-    if (request.createFolder) await makeFolder(path.dirname(path.resolve(request.paths[0] ?? '')));
-    const finals = await Promise.all(
-      request.paths.map(final => (overwrite ? behindLinks(final) : Promise.resolve(final))),
-    );
     const journalFile = journalPath(finals[0] ?? '');
     const left = await readJournal(journalFile);
     if (left.kind === 'in-use') throw inUse(finals[0] ?? '', journalFile);
@@ -91,7 +76,7 @@ export class OutputFiles implements PartialOutput {
       const stale = [...partials, ...(contents?.partials ?? []).map(name => path.join(folder, name))];
       if (!resumed) for (const file of stale) await remove(file);
       await remove(journalFile);
-      const names = partials.map(file => path.basename(file));
+      const names = [...partials, ...finals.map(oldPath)].map(file => path.basename(file));
       journal = await Journal.create(journalFile, { fingerprint, partials: names, finished });
       for (const file of partials) handles.push(await open(file, resumed ? 'r+' : 'wx+'));
     } catch (error) {
@@ -107,7 +92,7 @@ export class OutputFiles implements PartialOutput {
       if (!handle) throw new RangeError('a file without a handle');
       return { final, partial: partialPath(final), byteLength: byteLengths[i] ?? 0, handle };
     });
-    return new OutputFiles(files, journalFile, journal, finished, overwrite, system);
+    return new OutputFiles(files, journalFile, journal, finished, overwrite, made, system);
   }
 
   async read(file: number, position: number, length: number): Promise<Uint8Array> {
@@ -147,29 +132,18 @@ export class OutputFiles implements PartialOutput {
   async commit(): Promise<void> {
     try {
       for (const { handle, partial } of this.files) {
-        await handle.sync();
+        await this.system.sync(handle);
         await this.assertOurs(handle, partial);
       }
     } catch (error) {
       throw await this.writeError(error, this.files[0]?.final ?? '');
     }
-    // Backwards: a model is opened by its first file, which therefore appears last.
-    const shown: string[] = [];
-    try {
-      for (const { final, partial } of [...this.files].reverse()) {
-        await this.show(partial, final);
-        shown.push(final);
-      }
-    } catch (error) {
-      // With `overwrite` what was there before is gone; without, nothing was there.
-      if (!this.overwrite) for (const final of shown) await unlink(final);
-      throw error instanceof QuantsmithError ? error : ioError(error, this.files[0]?.final ?? '');
-    }
+    await reveal(this.files, this.overwrite, this.system);
     this.state = 'committed';
     await this.closeAll();
     for (const { partial } of this.files) await remove(partial);
     await remove(this.journalFile);
-    await syncFolder(path.dirname(this.journalFile));
+    for (const folder of new Set(this.files.map(({ final }) => path.dirname(final)))) await syncFolder(folder);
   }
 
   async abandon(keep: boolean): Promise<void> {
@@ -179,30 +153,13 @@ export class OutputFiles implements PartialOutput {
     if (keep) return;
     for (const { partial } of this.files) await remove(partial);
     await remove(this.journalFile);
+    await removeEmpty(this.made);
   }
 
   private at(file: number): OpenFile {
     const found = this.files[file];
     if (!found) throw new RangeError(`there is no output file ${file}`);
     return found;
-  }
-
-  /** Gives a complete file its final name. Without `overwrite` the temporary name stays until commit() removes it. */
-  private async show(partial: string, final: string): Promise<void> {
-    if (this.overwrite) return rename(partial, final);
-    try {
-      await this.system.link(partial, final);
-    } catch (error) {
-      if (errno(error) === 'EEXIST') throw appeared(final);
-      if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EINVAL'].includes(errno(error))) throw error;
-      await claim(final);
-      try {
-        await rename(partial, final);
-      } catch (failure) {
-        await remove(final);
-        throw failure;
-      }
-    }
   }
 
   private async closeAll(): Promise<void> {
@@ -246,10 +203,6 @@ export class OutputFiles implements PartialOutput {
   }
 }
 
-function errno(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : '';
-}
-
 function inUse(final: string, journal: string): QuantsmithError {
   return new QuantsmithError(
     'output/in-use',
@@ -258,28 +211,22 @@ function inUse(final: string, journal: string): QuantsmithError {
   );
 }
 
-function appeared(final: string): QuantsmithError {
-  return new QuantsmithError(
-    'output/exists',
-    `${final} appeared during the run; it was not overwritten.`,
-    'Move it away, choose another output, or allow overwriting.',
-  );
-}
-
-async function claim(final: string): Promise<void> {
+/** Makes a folder and those above it; returns what was made, the innermost first. */
+async function makeFolder(folder: string): Promise<readonly string[]> {
   try {
-    await (await open(final, 'wx')).close();
-  } catch (error) {
-    throw errno(error) === 'EEXIST' ? appeared(final) : error;
-  }
-}
-
-async function makeFolder(folder: string): Promise<void> {
-  try {
-    await mkdir(folder, { recursive: true });
+    const first = await mkdir(folder, { recursive: true });
+    const made: string[] = [];
+    if (first === undefined) return made;
+    for (let at = folder; at.length >= first.length; at = path.dirname(at)) made.push(at);
+    return made;
   } catch (error) {
     throw ioError(error, folder);
   }
+}
+
+/** One that somebody put something into stays, with those above it. */
+async function removeEmpty(folders: readonly string[]): Promise<void> {
+  for (const folder of folders) await rmdir(folder).catch(() => undefined);
 }
 
 async function exists(file: string): Promise<boolean> {
@@ -287,19 +234,6 @@ async function exists(file: string): Promise<boolean> {
     () => true,
     () => false,
   );
-}
-
-/** What a symbolic link leads to: the file behind it is replaced, not the link. */
-async function behindLinks(file: string): Promise<string> {
-  return realpath(file).catch(() => file);
-}
-
-async function remove(file: string): Promise<void> {
-  try {
-    await unlink(file);
-  } catch (error) {
-    if (errno(error) !== 'ENOENT') throw error;
-  }
 }
 
 /** Makes a rename durable. Windows cannot open a folder, and has no need to. */

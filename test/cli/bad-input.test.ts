@@ -1,6 +1,6 @@
 // Bad input on the built command line: one message with code, place and remedy, and nothing changed on disk.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, linkSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { chmodSync, linkSync, readdirSync, readFileSync, statSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { buildGguf } from '../fixtures/gguf/gguf-builder.js';
@@ -80,6 +80,9 @@ describe.skipIf(!isBuilt)('bad input', () => {
       'output/exists',
       /out\.gguf/,
     ],
+    ...(process.platform === 'win32'
+      ? []
+      : [['output is a pipe', pipe, 1, 'output/not-a-file', /out\.gguf.*pipe/] as const]),
     ['output is a folder', () => [file('in.gguf', GOOD), '.', '-t', 'Q8_0'], 1, 'output/is-folder', /folder/],
     [
       'no such folder',
@@ -93,7 +96,7 @@ describe.skipIf(!isBuilt)('bad input', () => {
       () => [file('in.gguf', GOOD), 'in.gguf/out.gguf', '-t', 'Q8_0'],
       1,
       'output/no-folder',
-      /in\.gguf/,
+      /in\.gguf to be a folder, found a file/,
     ],
     ['no such source', () => ['none.gguf', 'out.gguf', '-t', 'Q8_0'], 1, 'io/not-found', /none\.gguf does not exist/],
     ['a folder as source', () => ['.', 'out.gguf', '-t', 'Q8_0'], 1, 'source/unsupported', /folder/],
@@ -154,6 +157,10 @@ describe.skipIf(!isBuilt)('bad input', () => {
     linkSync(path.join(folder, 'in.gguf'), path.join(folder, 'out.gguf'));
     return ['in.gguf', 'out.gguf', '-t', 'Q8_0', '--overwrite'];
   }
+  function pipe() {
+    spawnSync('mkfifo', [path.join(folder, 'out.gguf')]);
+    return [file('in.gguf', GOOD), 'out.gguf', '-t', 'Q8_0', '--overwrite'];
+  }
   function badMatrix() {
     file('in.gguf', GOOD);
     return [
@@ -175,7 +182,12 @@ describe.skipIf(!isBuilt)('bad input', () => {
   }
 
   /** Names and contents of everything in the folder. */
-  const state = () => readdirSync(folder).map(name => [name, sha256(readFileSync(path.join(folder, name)))] as const);
+  const state = () =>
+    readdirSync(folder).map(name => {
+      const place = path.join(folder, name);
+      // Reading a pipe would wait for a writer.
+      return [name, statSync(place).isFile() ? sha256(readFileSync(place)) : statSync(place).mode] as const;
+    });
 
   async function refused(argv: readonly string[], exit: number, code: string, message: RegExp) {
     const before = state();

@@ -17,7 +17,7 @@ import { errorData } from '../../src/core/problem.js';
 import type { JobProgress, QuantizeOptions, QuantizationReport } from '../../src/core/quantize/quantization-plan.js';
 import { runQuantize } from '../../src/engine/jobs/quantize.js';
 import type { QuantizeServices } from '../../src/engine/jobs/quantize-services.js';
-import { SYSTEM } from '../../src/platform/output-file.js';
+import { SYSTEM } from '../../src/platform/output-system.js';
 import { quantizeServices } from '../../src/platform/quantize-services.js';
 import type { QuantizeJob } from '../../src/protocol/worker-protocol.js';
 import { buildWorker, scratch, tinycoder, type BuiltWorker } from '../worker/built-worker.js';

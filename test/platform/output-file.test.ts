@@ -1,17 +1,7 @@
 // Output files against a real file system: what lies in the folder at each moment, who may write, what a killed run leaves
 // to the next. Processes that are killed are real ones.
 import { execFileSync, spawn } from 'node:child_process';
-import {
-  existsSync,
-  linkSync,
-  mkdirSync,
-  readFileSync,
-  readdirSync,
-  statSync,
-  symlinkSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import path from 'node:path';
@@ -19,8 +9,9 @@ import { build } from 'esbuild';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { errorData } from '../../src/core/problem.js';
 import type { OutputRequest } from '../../src/engine/jobs/quantize-services.js';
-import { OutputFiles, SYSTEM, journalPath, partialPath, type OutputSystem } from '../../src/platform/output-file.js';
-import { quantizeServices } from '../../src/platform/quantize-services.js';
+import { OutputFiles } from '../../src/platform/output-file.js';
+import { journalPath, partialPath } from '../../src/platform/output-place.js';
+import { SYSTEM, type OutputSystem } from '../../src/platform/output-system.js';
 import { root, scratch } from '../worker/built-worker.js';
 
 let folder: string;
@@ -119,15 +110,27 @@ describe('a file that appeared meanwhile is not lost', () => {
   });
 });
 
-test('overwriting through a symbolic link replaces the file behind it', async () => {
-  mkdirSync(at('real'));
-  writeFileSync(at('real/model'), 'old');
-  symlinkSync(at('real/model'), at('out'));
-  const output = await OutputFiles.open(request({ overwrite: true }));
-  await output.write(0, 0, text('abcde'));
-  await output.commit();
-  expect(readFileSync(at('real/model'), 'utf8')).toBe('abcde');
-  expect(readdirSync(at('real'))).toEqual(['model']);
+test('bytes are durable before a name shows them', async () => {
+  const log: string[] = [];
+  const system: OutputSystem = {
+    ...SYSTEM,
+    sync: handle => {
+      log.push('sync');
+      return SYSTEM.sync(handle);
+    },
+    link: (from, to) => {
+      log.push(`link ${path.basename(to)}`);
+      return SYSTEM.link(from, to);
+    },
+    rename: (from, to) => {
+      log.push(`rename ${path.basename(to)}`);
+      return SYSTEM.rename(from, to);
+    },
+  };
+  await (await OutputFiles.open(request(), system)).commit();
+  await (await OutputFiles.open(request({ overwrite: true }), system)).commit();
+  await (await OutputFiles.open(request({ paths: [at('a'), at('b')], byteLengths: [1, 1] }), system)).commit();
+  expect(log).toEqual(['sync', 'link out', 'sync', 'rename out', 'sync', 'sync', 'link b', 'link a']);
 });
 
 test('a temporary file that was replaced is not shown as ours', async () => {
@@ -256,44 +259,6 @@ test('a process killed while it writes leaves files with telling names, which th
   await output.write(0, 0, text('abcde'));
   await output.commit();
   expect(readdirSync(folder).sort()).toEqual(['out', 'writer.cjs']);
-});
-
-test('the pre-flight sees the input under another name, folders, links to nowhere and what is free', async () => {
-  writeFileSync(at('model'), 'x');
-  linkSync(at('model'), at('twin'));
-  symlinkSync(at('model'), at('alias'));
-  symlinkSync(at('nothing'), at('dangling'));
-  mkdirSync(at('sub'));
-  const { size, mtimeMs } = statSync(at('model'));
-  const names = ['model', 'twin', 'alias', 'dangling', 'sub', 'new'].map(at);
-  const facts = await quantizeServices('').placeFacts(names, [{ path: at('model'), size, modified: mtimeMs }], false);
-  const shown = facts.outputs.map(
-    ({ path: file, exists, isSource, isDirectory }) =>
-      `${path.basename(file)} ${exists ? 'exists' : 'free'}${isSource ? ' source' : ''}${isDirectory ? ' folder' : ''}`,
-  );
-  expect(shown).toEqual([
-    'model exists source',
-    'twin exists source',
-    'alias exists source',
-    'dangling exists',
-    'sub exists folder',
-    'new free',
-  ]);
-  expect(facts.folder).toEqual({ path: folder, exists: true, writable: true });
-  expect(facts.diskFree).toBeGreaterThan(0);
-});
-
-test('a missing folder is made if that was asked for, and otherwise named', async () => {
-  const paths = [at('new/er/out')];
-  expect(await codeOf(OutputFiles.open(request({ paths })))).toBe('io/not-found');
-  expect(look()).toBe('');
-  const facts = await quantizeServices('').placeFacts(paths, [], true);
-  expect(facts.folder).toEqual({ path: folder, exists: true, writable: true });
-  expect(facts.diskFree).toBeGreaterThan(0);
-  const output = await OutputFiles.open(request({ paths, createFolder: true }));
-  await output.write(0, 0, text('abcde'));
-  await output.commit();
-  expect(readdirSync(at('new/er'))).toEqual(['out']);
 });
 
 /** Mounts a file system of 1 MiB; needs root and the permission to mount, which containers often lack. */

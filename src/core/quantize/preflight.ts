@@ -12,15 +12,26 @@ export interface OutputFacts {
   /** The path leads to one of the files the job reads, directly, by a link or by another name. */
   readonly isSource: boolean;
   readonly isDirectory: boolean;
+  /** The path leads to a device, pipe or socket. */
+  readonly isSpecial: boolean;
   /** A file there, even temporary, belongs to a run in progress. */
   readonly isInUse: boolean;
+}
+
+export interface FolderFacts {
+  readonly path: string;
+  /** There is a folder of that name. */
+  readonly exists: boolean;
+  /** There is something of that name which is no folder. */
+  readonly isOther: boolean;
+  readonly writable: boolean;
 }
 
 export interface PreflightFacts {
   readonly outputs: readonly OutputFacts[];
   readonly overwrite: boolean;
   /** The folder of the output. */
-  readonly folder: { readonly path: string; readonly exists: boolean; readonly writable: boolean };
+  readonly folder: FolderFacts;
   /** Bytes free on the output's disk; undefined if the system does not say. */
   readonly diskFree: number | undefined;
   /** Bytes of the temporary files of an interrupted run that this one goes on with. */
@@ -73,6 +84,13 @@ function outputProblems(output: OutputFacts, overwrite: boolean): readonly Probl
   if (output.isDirectory) {
     return problem('output/is-folder', `Expected ${path} to be a file, found a folder.`, 'Name a file in it.');
   }
+  if (output.isSpecial) {
+    return problem(
+      'output/not-a-file',
+      `Expected ${path} to be a file or free, found a device, pipe or socket.`,
+      'Choose another output; only files are replaced.',
+    );
+  }
   if (output.isInUse) {
     return problem(
       'output/in-use',
@@ -87,6 +105,17 @@ function outputProblems(output: OutputFacts, overwrite: boolean): readonly Probl
 }
 
 function folderProblems({ folder }: PreflightFacts): readonly Problem[] {
+  if (folder.isOther) {
+    return [
+      {
+        code: 'output/no-folder',
+        severity: 'error',
+        message: `Expected ${folder.path} to be a folder, found a file.`,
+        hint: 'Choose another output.',
+        subject: folder.path,
+      },
+    ];
+  }
   if (!folder.exists) {
     return [
       {

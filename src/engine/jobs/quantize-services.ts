@@ -74,6 +74,16 @@ export interface OutputRequest {
 
 export type PlaceFacts = Pick<PreflightFacts, 'outputs' | 'folder' | 'diskFree' | 'resumedBytes' | 'memoryAvailable'>;
 
+export interface PlaceRequest {
+  readonly paths: readonly string[];
+  /** Everything the job reads. */
+  readonly sources: readonly FileIdentity[];
+  /** Links are followed then: what they lead to is replaced. */
+  readonly overwrite: boolean;
+  /** The folder in the facts is then the closest one that exists already. */
+  readonly createFolder: boolean;
+}
+
 export interface IncrementalHash {
   update(bytes: Uint8Array): void;
   /** Lower-case hexadecimal. */
@@ -90,8 +100,8 @@ export interface QuantizeServices {
   ): Promise<{ readonly matrix: ImportanceMatrix; readonly file: FileIdentity }>;
   /** Rejects with `io/source-changed` if a file is no longer what it was. */
   assertUnchanged(files: readonly FileIdentity[]): Promise<void>;
-  /** With `createFolder`, `folder` is the closest one that exists already. */
-  placeFacts(outputs: readonly string[], sources: readonly FileIdentity[], createFolder: boolean): Promise<PlaceFacts>;
+  /** What is found at the place `openOutput` would write to, asked for with the same `overwrite` and `createFolder`. */
+  placeFacts(request: PlaceRequest): Promise<PlaceFacts>;
   openOutput(request: OutputRequest): Promise<PartialOutput>;
   openConverter(request: ConverterRequest): Promise<Converter>;
   /** Which kernels a run would use, without starting threads. */

@@ -116,7 +116,12 @@ async function prepare(
   // A thread costs 30 ms to start: no more of them than tasks.
   const threads = Math.min(job.threads > 0 ? job.threads : services.physicalCores(), taskCount(plan.tensors));
   const largest = largestChunk(plan.tensors);
-  const facts = await services.placeFacts(paths, files, job.createFolder ?? false);
+  const facts = await services.placeFacts({
+    paths,
+    sources: files,
+    overwrite: job.overwrite,
+    createFolder: job.createFolder ?? false,
+  });
   // Per thread: the piece read, the same as float32, a result under way and one waiting; and two being written.
   const memoryNeeded = threads * (largest.source + 4 * largest.weights + 2 * largest.target) + 2 * largest.target;
   const headerLengths = headers.map(header => header.byteLength);

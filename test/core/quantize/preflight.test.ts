@@ -12,11 +12,18 @@ const headers = headerByteLengths(source, plan);
 /** llama-quantize's own file. */
 const SIZE = golden.files['micro-llama/Q8_0']!.size!;
 
-const output = { path: '/out/m.gguf', exists: false, isSource: false, isDirectory: false, isInUse: false };
+const output = {
+  path: '/out/m.gguf',
+  exists: false,
+  isSource: false,
+  isDirectory: false,
+  isSpecial: false,
+  isInUse: false,
+};
 const good: PreflightFacts = {
   outputs: [output],
   overwrite: false,
-  folder: { path: '/out', exists: true, writable: true },
+  folder: { path: '/out', exists: true, isOther: false, writable: true },
   diskFree: 2 ** 40,
   resumedBytes: 0,
   memoryNeeded: 2 ** 28,
@@ -44,13 +51,21 @@ test('each conflict of the output has its code', () => {
     { outputs: [{ ...output, exists: true, isDirectory: true }] },
     'error output/is-folder: Expected /out/m.gguf to be a file, found a folder.',
   );
+  check(
+    { overwrite: true, outputs: [{ ...output, exists: true, isSpecial: true }] },
+    'error output/not-a-file: Expected /out/m.gguf to be a file or free, found a device, pipe or socket.',
+  );
+  check(
+    { folder: { path: '/out', exists: false, isOther: true, writable: false } },
+    'error output/no-folder: Expected /out to be a folder, found a file.',
+  );
   check({ outputs: [{ ...output, isInUse: true }] }, 'error output/in-use: Another run is writing /out/m.gguf.');
   check(
-    { folder: { path: '/out', exists: false, writable: false } },
+    { folder: { path: '/out', exists: false, isOther: false, writable: false } },
     'error output/no-folder: The folder /out does not exist.',
   );
   check(
-    { folder: { path: '/out', exists: true, writable: false } },
+    { folder: { path: '/out', exists: true, isOther: false, writable: false } },
     'error output/not-writable: Nothing can be written to the folder /out.',
   );
 });
