@@ -50,6 +50,7 @@ export class HeaderCursor {
   version = 3;
 
   private readonly arrayHead: number;
+  private numbersLeft = limits.MAX_NUMBERS_BYTES;
   private textLeft = limits.MAX_KEPT_TEXT_BYTES;
 
   constructor(
@@ -121,6 +122,16 @@ export class HeaderCursor {
       return undefined;
     }
     if (elementType === 'string') return this.readStrings(length, what);
+    if (length * elementSize > this.numbersLeft) {
+      const before = limits.MAX_NUMBERS_BYTES - this.numbersLeft;
+      const message =
+        `Array ${quote(name)} announces ${digits(length)} elements of ${elementSize} bytes; expected at most ` +
+        `${limits.MAX_NUMBERS_BYTES} bytes in all arrays of numbers${before === 0 ? '' : `, of which those before have ${before}`}. Reading stops here.`;
+      const hint = 'No known model has such a header: it is most likely damaged.';
+      this.fail('gguf/array-too-large', message, typeOffset + 4, hint, name);
+      return undefined;
+    }
+    this.numbersLeft -= length * elementSize;
     const head: GgufScalar[] = [];
     const wanted = this.textLeft > 0 ? Math.min(length, this.arrayHead) : 0;
     if (!(await this.need(wanted * elementSize, what))) return undefined;

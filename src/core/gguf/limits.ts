@@ -20,10 +20,15 @@ export const MAX_METADATA_ENTRIES = 2 ** 14;
 /** The largest models have about 2,000 tensors, unfused mixtures of experts 50,000. A tensor costs about 1.5 kB here. */
 export const MAX_TENSORS = 2 ** 16;
 /**
- * Bytes of a header that are looked at; arrays of numbers are jumped over and do not count. The headers with the largest
- * vocabularies (256,000 tokens and their merges) have about 20 MB. 256 MiB take a second or two.
+ * Bytes of a header that are looked at. The headers with the largest vocabularies (256,000 tokens and their merges) have
+ * about 20 MB. 256 MiB take a second or two.
  */
 export const MAX_SCANNED_BYTES = 2 ** 28;
+/**
+ * All arrays of numbers of a header, in bytes. They are jumped over and cost nothing here, but no header is longer than
+ * what is looked at of one; token types and scores of 256,000 tokens have 2 MB.
+ */
+export const MAX_NUMBERS_BYTES = MAX_SCANNED_BYTES;
 /** Strings up to this length are kept whole in the description; the longest chat templates have about 50 kB. */
 export const MAX_KEPT_STRING_BYTES = 2 ** 20;
 /** What is kept of a longer string, and of a string inside an array's head. */

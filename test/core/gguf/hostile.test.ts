@@ -109,10 +109,29 @@ describe('claims', () => {
     expect(seconds).toBeLessThan(20);
   });
 
-  test('an array of 10^9 numbers is jumped over', async () => {
-    const { source, text } = await read('u32[] a = [] !1000000000', 8 * GIB);
-    expect(text).toMatch(/^info gguf\/trailing-bytes @4000000049: /);
+  test('an array of 2^26 numbers is jumped over', async () => {
+    const { source, text } = await read('u32[] a = [] !67108864', 8 * GIB);
+    expect(text).toMatch(/^info gguf\/trailing-bytes @268435505: /);
     expect(source.bytesRead).toBeLessThan(2 ** 18);
+  });
+
+  test('arrays of numbers beyond 256 MiB, one or all together, are refused', async () => {
+    const said = 'elements of 4 bytes; expected at most 268435456 bytes in all arrays of numbers';
+    const one = await read('u32[] a = [] !67108865', 8 * GIB);
+    expect(one.text).toBe(`gguf/array-too-large @41: Array "a" announces 67108865 ${said}. Reading stops here.`);
+    const milliard = await read('u32[] a = [] !1000000000', 8 * GIB);
+    expect(milliard.text).toContain(`Array "a" announces 1000000000 ${said}.`);
+    expect(milliard.source.bytesRead).toBeLessThan(2 ** 18);
+    // The second of two entries: what lies between is zeros, so that both are laid out by hand.
+    const first = buildGguf('count metadata 2\nu32[] a = [] !40000000').bytes;
+    const second = buildGguf('u32[] b = [] !40000000').bytes.subarray(24);
+    const gap = 4 * 40_000_000;
+    const bytes = new Uint8Array(first.length + gap + second.length);
+    bytes.set(first);
+    bytes.set(second, first.length + gap);
+    expect(problemText((await readGguf(new CountingSource(bytes, 8 * GIB))).problems)).toBe(
+      `gguf/array-too-large @${first.length + gap + 17}: Array "b" announces 40000000 ${said}, of which those before have 160000000. Reading stops here.`,
+    );
   });
 
   test('an array beyond 2^30 elements is refused', async () => {
