@@ -2,7 +2,7 @@
 // importance matrix that is missing, foreign or of the wrong size, rules without effect. One problem per kind, not per
 // tensor: a 100-layer model must not give 400 lines. Bad plans are error-level; the job refuses them.
 import { bitsPerWeight, ggmlType, ggmlTypeByName } from '../ggml/ggml-type.js';
-import type { GgufTensorInfo } from '../gguf/gguf.js';
+import { metadataEntry, metadataString, type GgufTensorInfo } from '../gguf/gguf.js';
 import { MAX_TENSOR_NAME_BYTES } from '../gguf/limits.js';
 import type { Problem } from '../problem.js';
 import { quote } from '../text/printable.js';
@@ -10,6 +10,7 @@ import { formatBitsPerWeight, formatInteger, plural } from '../text/quantity.js'
 import { missingKernels, type Decision, type RuleUse } from './choose-types.js';
 import { importanceLength, usesImportance, type ImportanceMatrix } from './importance-matrix.js';
 import { isTokenEmbedding } from './mixture.js';
+import type { PlanSource } from './model-facts.js';
 import { targetByteLength } from './output-layout.js';
 
 /** Names shown of a long list. */
@@ -80,6 +81,36 @@ export function fallbackProblems(decisions: readonly Decision[]): readonly Probl
       ...subject(fallen),
     },
   ];
+}
+
+/** What every model has, and without which llama.cpp loads none: tensors and the name of its architecture. */
+export function modelProblems({ metadata, tensors, shards }: PlanSource): readonly Problem[] {
+  const problems: Problem[] = [];
+  // No model at all, which is how options are checked before one is opened. A model from a file has its shards.
+  if (shards === undefined && tensors.length === 0 && metadata.length === 0) return problems;
+  if (tensors.length === 0) {
+    problems.push({
+      code: 'plan/no-tensors',
+      severity: 'error',
+      message: 'Expected a model with tensors, found none: there is nothing to quantize.',
+      hint: 'The file holds a vocabulary alone, or its header is damaged. Give the file with the weights.',
+    });
+  }
+  const key = 'general.architecture';
+  const entry = metadataEntry(metadata, key);
+  // An empty name is none: llama.cpp knows no such architecture.
+  if (!metadataString(metadata, key)) {
+    const found =
+      entry === undefined ? 'no such key' : entry.type === 'string' ? 'no usable name' : `type ${entry.type}`;
+    problems.push({
+      code: 'plan/no-architecture',
+      severity: 'error',
+      message: `Expected the name of the model's architecture in ${key}, found ${found}.`,
+      hint: 'llama.cpp could not load the result. Convert the original model again, or fetch the file again.',
+      subject: key,
+    });
+  }
+  return problems;
 }
 
 /** Unwritable names reported one by one; no real model has any, a damaged one may have 65,536. */

@@ -18,6 +18,7 @@ import {
   hasImportance,
   importanceProblems,
   kernelProblems,
+  modelProblems,
   nameProblems,
   requantizeProblems,
   ruleProblems,
@@ -42,7 +43,7 @@ export function defaultOptions(fileType: string): QuantizeOptions {
 
 /**
  * Plans the quantization of `source` (a GgufModel, or the metadata and tensors of anything like one). Tensors come in the
- * order they are written. Rules and types that make no sense give a plan without tensors, with problems that say why.
+ * order they are written. A source without metadata, tensors and files is no model: it checks the options alone. Rules and types that make no sense give a plan without tensors, with problems that say why.
  */
 export function planQuantization(
   source: PlanSource,
@@ -73,6 +74,7 @@ export function planQuantization(
     bitsPerWeight: averageBits(decisions, targetByteLength),
     problems: [
       ...choiceProblems,
+      ...modelProblems(source),
       ...nameProblems(ordered),
       ...unknownTypeProblems(decisions),
       ...(extras.kernelsRequired === false ? [] : kernelProblems(decisions)),

@@ -9,6 +9,7 @@ import { headerByteLengths } from '../../../src/core/quantize/plan-metadata.js';
 import { defaultOptions, planQuantization, type PlanExtras } from '../../../src/core/quantize/plan.js';
 import type { QuantizationPlan, QuantizeOptions, TensorRule } from '../../../src/core/quantize/quantization-plan.js';
 import { readGguf } from '../../../src/core/gguf/read.js';
+import { readModel } from '../../../src/core/gguf/shards.js';
 import { MemorySource } from '../../../src/core/bytes/byte-source.js';
 import { buildGguf } from '../../fixtures/gguf/gguf-builder.js';
 import { sourceOf } from './plan-golden.js';
@@ -399,4 +400,28 @@ test('names that cannot be written as they are make the plan fail', async () => 
   const many = await plan('n'.repeat(70), 40);
   expect(many).toHaveLength(17);
   expect(many[16]).toBe('plan/tensor-name: The names of 24 more tensors cannot be written.');
+});
+
+test('a file that llama.cpp could not load as a model is refused', async () => {
+  const plan = async (world: string, tensor = 'tensor a F16 [32,2]') => {
+    const file = new MemorySource(buildGguf(`${world}\n${tensor}`).bytes);
+    const { value, problems: read } = await readModel(() => Promise.resolve(file), 'world.gguf');
+    expect(read).toEqual([]);
+    return planQuantization(value!, defaultOptions('Q8_0'))
+      .problems.map(({ severity, code, message }) => `${severity} ${code}: ${message}`)
+      .join('\n');
+  };
+  const architecture =
+    "error plan/no-architecture: Expected the name of the model's architecture in general.architecture, found";
+  expect(await plan('string general.architecture = "llama"')).toBe('');
+  // A vocabulary alone: it can be read without a problem, but there is nothing to quantize.
+  expect(await plan('string general.architecture = "llama"\nstring[] tokenizer.ggml.tokens = ["a","b"]', '')).toBe(
+    'error plan/no-tensors: Expected a model with tensors, found none: there is nothing to quantize.',
+  );
+  expect(await plan('', '')).toMatch(/^error plan\/no-tensors: .*\nerror plan\/no-architecture: /);
+  // Not a file, but nothing: options are checked this way.
+  expect(planQuantization({ metadata: [], tensors: [] }, defaultOptions('Q8_0')).problems).toEqual([]);
+  expect(await plan('u8 a = 1')).toBe(`${architecture} no such key.`);
+  expect(await plan('u32 general.architecture = 1')).toBe(`${architecture} type u32.`);
+  expect(await plan('string general.architecture = ""')).toBe(`${architecture} no usable name.`);
 });
