@@ -17,14 +17,21 @@ export function problemsText(problems: readonly Problem[], style: Style): string
     seen.set(problem.code, count);
     if (count > SHOWN_PER_CODE) continue;
     const label = severityLabel(problem.severity, style);
-    const place = problem.offset === undefined ? '' : ` at byte ${formatInteger(problem.offset)}`;
-    text += `${label} ${printable(problem.message)} [${problem.code}]${place}\n`;
+    text += `${label} ${printable(problem.message)} [${problem.code}]${placeText(problem)}\n`;
     if (problem.hint !== undefined) text += `  ${printable(problem.hint)}\n`;
   }
   for (const [code, count] of seen) {
     if (count > SHOWN_PER_CODE) text += `  and ${plural(count - SHOWN_PER_CODE, 'more problem')} [${code}]\n`;
   }
   return text;
+}
+
+/** ` at byte 1,234`, unless the message says that already; empty if no place is known. */
+export function placeText({ message, offset }: { readonly message: string; readonly offset?: number }): string {
+  if (offset === undefined) return '';
+  const place = `at byte ${formatInteger(offset)}`;
+  const said = [place, `at byte ${offset}`].some(words => new RegExp(`${words}(?![\\d,]*\\d)`).test(message));
+  return said ? '' : ` ${place}`;
 }
 
 function severityLabel(severity: RecipeDiagnostic['severity'], style: Style): string {

@@ -10,6 +10,7 @@ import { parseArguments } from './grammar.js';
 import type { Invocation } from './invocation.js';
 import type { CliIo } from './io.js';
 import { jsonDocument } from './json.js';
+import { placeText } from './problem-text.js';
 import { styleFor } from './style.js';
 
 /** Help is wrapped to the terminal, but not to the unreadable lengths of a wide one. */
@@ -81,7 +82,7 @@ export async function report({ data, exit }: Failure, json: boolean, io: CliIo):
     const label = exit === EXIT.interrupted ? 'quantsmith:' : style.red('quantsmith: error:');
     // Messages may quote names from a file: nothing of them may reach the terminal as control characters.
     const hint = data.hint === undefined ? '' : `  ${printable(data.hint)}\n`;
-    await io.stderr.write(`${label} ${printable(data.message)} [${data.code}]\n${hint}`);
+    await io.stderr.write(`${label} ${printable(data.message)} [${data.code}]${placeText(data)}\n${hint}`);
   }
   return exit;
 }

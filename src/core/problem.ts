@@ -25,22 +25,32 @@ export interface ReadResult<T> {
   readonly problems: readonly Problem[];
 }
 
+/** Where something is wrong, as in {@link Problem}. */
+export interface ProblemPlace {
+  readonly offset?: number;
+  readonly subject?: string;
+}
+
 /** An operation that failed for a reason we can name. Crosses the process boundary as {@link ErrorData}. */
 export class QuantsmithError extends Error {
   override readonly name = 'QuantsmithError';
+  readonly offset?: number;
+  readonly subject?: string;
   constructor(
     readonly code: string,
     message: string,
     /** What the user can do about it. */
     readonly hint?: string,
-    options?: ErrorOptions,
+    options: ErrorOptions & ProblemPlace = {},
   ) {
-    super(message, options);
+    super(message, 'cause' in options ? { cause: options.cause } : undefined);
+    if (options.offset !== undefined) this.offset = options.offset;
+    if (options.subject !== undefined) this.subject = options.subject;
   }
 }
 
 /** Plain-data form of an error, for protocols and `--json`. */
-export interface ErrorData {
+export interface ErrorData extends ProblemPlace {
   readonly code: string;
   readonly message: string;
   readonly hint?: string;
@@ -49,7 +59,8 @@ export interface ErrorData {
 /** Plain data of any thrown value; a value without a code of ours becomes `internal`. */
 export function errorData(error: unknown): ErrorData {
   if (error instanceof QuantsmithError) {
-    return { code: error.code, message: error.message, ...(error.hint === undefined ? {} : { hint: error.hint }) };
+    const { code, message, hint } = error;
+    return { code, message, ...(hint === undefined ? {} : { hint }), ...placeOf(error) };
   }
   if (error instanceof Error) {
     return { code: error.name === 'AbortError' ? 'cancelled' : 'internal', message: error.message };
@@ -59,11 +70,21 @@ export function errorData(error: unknown): ErrorData {
 
 /** The inverse of {@link errorData}. */
 export function errorFromData(data: ErrorData): QuantsmithError {
-  return new QuantsmithError(data.code, data.message, data.hint);
+  return new QuantsmithError(data.code, data.message, data.hint, placeOf(data));
 }
 
 /** Turns the first error-level problem into an exception, for callers that cannot go on with a bad file. */
 export function throwFirstError(problems: readonly Problem[]): void {
-  const first = problems.find(problem => problem.severity === 'error');
-  if (first) throw new QuantsmithError(first.code, first.message, first.hint);
+  const first = firstError(problems);
+  if (first) throw new QuantsmithError(first.code, first.message, first.hint, placeOf(first));
+}
+
+/** What {@link throwFirstError} would throw, for callers that say which file it is about. */
+export function firstError(problems: readonly Problem[]): Problem | undefined {
+  return problems.find(problem => problem.severity === 'error');
+}
+
+/** The place alone, without keys that have no value. */
+export function placeOf({ offset, subject }: ProblemPlace): ProblemPlace {
+  return { ...(offset === undefined ? {} : { offset }), ...(subject === undefined ? {} : { subject }) };
 }

@@ -3,7 +3,7 @@
 import type { ByteSource } from '../core/bytes/byte-source.js';
 import type { GgufModel } from '../core/gguf/gguf.js';
 import { readModel } from '../core/gguf/shards.js';
-import { QuantsmithError, type Problem } from '../core/problem.js';
+import { firstError, placeOf, QuantsmithError, type Problem } from '../core/problem.js';
 import { FileSource } from './file-source.js';
 import { HttpSource } from './http-source.js';
 
@@ -55,12 +55,13 @@ export async function openModel(path: string, options: OpenModelOptions = {}): P
 
 /** The model of an opened file, for callers that cannot go on without one: throws the first error-level problem. */
 export function requireModel(opened: OpenedModel): GgufModel {
-  const first = opened.problems.find(problem => problem.severity === 'error');
+  const first = firstError(opened.problems);
   if (first || !opened.model) {
     throw new QuantsmithError(
       first?.code ?? 'gguf/unreadable',
       `${opened.path}: ${first?.message ?? 'the file could not be read.'}`,
       first?.hint,
+      placeOf(first ?? {}),
     );
   }
   return opened.model;

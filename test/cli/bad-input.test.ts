@@ -1,9 +1,20 @@
 // Bad input on the built command line: one message with code, place and remedy, and nothing changed on disk.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, linkSync, readdirSync, readFileSync, statSync, symlinkSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  linkSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+} from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { buildGguf } from '../fixtures/gguf/gguf-builder.js';
+import { placeText } from '../../src/cli/problem-text.js';
 import { cliFile, isBuilt, type ErrorDocument } from './built-cli.js';
 import { folder, useFolder, here, file, sha256, bigModel, HEAD, TENSOR, GOOD } from './model-folder.js';
 
@@ -112,7 +123,7 @@ describe.skipIf(!isBuilt)('bad input', () => {
       () => [file('in.gguf', GOOD), 'out.gguf', '-t', 'Q8_0', '--imatrix', 'i.dat'],
       1,
       'io/not-found',
-      /i\.dat/,
+      /^\/.*\/i\.dat|^[A-Z]:.*i\.dat/,
     ],
     ['a matrix that is none', badMatrix, 1, 'imatrix/', /i\.gguf/],
     [
@@ -209,8 +220,48 @@ describe.skipIf(!isBuilt)('bad input', () => {
     const error = await refused(argv, exit, code, message);
     const text = await here('quantize', ...argv);
     expect(text.stdout).toBe('');
-    expect(text.stderr).toBe(`quantsmith: error: ${error.message} [${error.code}]\n  ${error.hint!}\n`);
+    expect(text.stderr).toBe(
+      `quantsmith: error: ${error.message} [${error.code}]${placeText(error)}\n  ${error.hint!}\n`,
+    );
     expect(text.exit).toBe(exit);
+  });
+
+  test('the byte where a file is wrong is in the document', async () => {
+    file('cut.gguf', buildGguf(GOOD).bytes.subarray(0, 70));
+    file('new.gguf', `version 99\n${GOOD}`);
+    const offset = async (...argv: string[]): Promise<number> =>
+      (JSON.parse((await here(...argv, '--json')).stdout) as ErrorDocument).error.offset ?? -1;
+    const cut = await offset('quantize', 'cut.gguf', 'out.gguf', '-t', 'Q8_0');
+    expect(cut).toBeGreaterThan(24);
+    expect(cut).toBeLessThanOrEqual(70);
+    // The version is the second 32-bit field.
+    expect(await offset('quantize', 'new.gguf', 'out.gguf', '-t', 'Q8_0')).toBe(4);
+    expect(await offset('inspect', 'new.gguf')).toBe(4);
+  });
+
+  test.skipIf(!existsSync('/dev/full'))('a result that cannot be written', () => {
+    const model = file('in.gguf', GOOD);
+    const full = openSync('/dev/full', 'w');
+    for (const argv of [['inspect', model, '--json'], ['inspect', model], ['--help'], ['inspect', 'none', '--json']]) {
+      const { status, stderr } = spawnSync(process.execPath, [cliFile, ...argv], {
+        cwd: folder,
+        encoding: 'utf8',
+        stdio: ['ignore', full, 'pipe'],
+      });
+      expect(stderr).toMatch(
+        /^quantsmith: error: The result could not be written\. .*standard output.*\[io\/disk-full\]\n {2}\S/,
+      );
+      expect(status).toBe(1);
+    }
+    closeSync(full);
+  });
+
+  test('a reader that goes away is no error', () => {
+    const model = file('in.gguf', GOOD);
+    const command = '"$0" "$@" | true; echo "${PIPESTATUS[0]}"';
+    const argv = [process.execPath, cliFile, 'inspect', model, '--json'];
+    const { stdout, stderr } = spawnSync('bash', ['-c', command, ...argv], { cwd: folder, encoding: 'utf8' });
+    expect([stdout, stderr]).toEqual(['0\n', '']);
   });
 
   // Root may write anywhere; without its capabilities it is refused like everybody else.

@@ -42,7 +42,7 @@ export function quantsmith(
 }
 
 export interface ErrorDocument {
-  readonly error: { readonly code: string; readonly message: string; readonly hint?: string };
+  readonly error: { readonly code: string; readonly message: string; readonly hint?: string; readonly offset?: number };
 }
 
 /** llama-quantize's options in ours; undefined for an option that has no counterpart here. */

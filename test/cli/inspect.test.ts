@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
+import { placeText } from '../../src/cli/problem-text.js';
 import { buildGguf } from '../fixtures/gguf/gguf-builder.js';
 import { runCaptured } from './captured-io.js';
 
@@ -286,7 +287,9 @@ describe('damaged models', () => {
     const text = await inspect(found);
     expect(text.exit).toBe(1);
     expect(text.stderr).toBe('');
-    expect(text.stdout).toContain(`error: ${errors[0]!.message} [${errors[0]!.code}] at byte `);
+    const [{ message, code: first, offset }] = errors as [(typeof errors)[0]];
+    expect(text.stdout).toContain(`error: ${message} [${first}]${placeText({ message, offset: offset! })}\n`);
+    expect(text.stdout.match(/\bat byte /)).toBeTruthy();
   });
 
   test('a key that comes twice is written once, with its first value', async () => {

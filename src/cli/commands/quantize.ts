@@ -27,8 +27,10 @@ export async function quantize(invocation: QuantizeInvocation, io: CliIo): Promi
       source,
       output: resolveFrom(io.cwd, invocation.output),
       options,
-      // As typed: llama-quantize writes the path it was given into the output's metadata, and so do we.
-      ...(invocation.imatrix === undefined ? {} : { imatrix: invocation.imatrix }),
+      // The name as typed: llama-quantize writes the path it was given into the output's metadata, and so do we.
+      ...(invocation.imatrix === undefined
+        ? {}
+        : { imatrix: resolveFrom(io.cwd, invocation.imatrix), imatrixName: invocation.imatrix }),
       ...(includeWeights.length > 0 ? { includeWeights } : {}),
       ...(excludeWeights.length > 0 ? { excludeWeights } : {}),
       ...jobOptions(invocation),
@@ -68,10 +70,10 @@ function quantizeOptions(invocation: QuantizeInvocation): QuantizeOptions {
   };
 }
 
-/** Plans for a model without tensors: what is wrong then is wrong with the options themselves. */
+/** Plans for a model without tensors: what is wrong then, but for their absence, is wrong with the options themselves. */
 function refuseWrongOptions(options: QuantizeOptions): void {
   const { problems } = planQuantization({ metadata: [], tensors: [] }, options);
-  const first = problems.find(problem => problem.severity === 'error');
+  const first = problems.find(({ severity, code }) => severity === 'error' && code !== 'plan/no-tensors');
   if (first) throw new UsageError(first.code, first.message, first.hint);
 }
 

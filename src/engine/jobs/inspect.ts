@@ -7,7 +7,7 @@ import { metadataEntry } from '../../core/gguf/gguf.js';
 import type { GgufFile, GgufMetadataEntry, GgufModel, GgufScalar } from '../../core/gguf/gguf.js';
 import { readArray, readString } from '../../core/gguf/read-values.js';
 import { describeModel } from '../../core/model/describe.js';
-import { QuantsmithError, type Problem } from '../../core/problem.js';
+import { firstError, placeOf, QuantsmithError, type Problem } from '../../core/problem.js';
 import { quote } from '../../core/text/printable.js';
 import type { MetadataRow, ModelDescription } from '../../protocol/worker-protocol.js';
 
@@ -117,11 +117,12 @@ function cutText(text: string, length: number): string {
 
 function modelOf({ path, model, problems }: InspectedModel): GgufModel {
   if (model) return model;
-  const first = problems.find(problem => problem.severity === 'error');
+  const first = firstError(problems);
   throw new QuantsmithError(
     first?.code ?? 'gguf/unreadable',
     `${path}: ${first?.message ?? 'the file cannot be read.'}`,
     first?.hint,
+    placeOf(first ?? {}),
   );
 }
 
