@@ -11,7 +11,8 @@ export interface Identity {
 const legacyHint =
   'llama.cpp stopped reading this format in 2023. Download the model again as GGUF, or convert the original checkpoint.';
 
-// The formats before GGUF start with a 32-bit number that reads backwards in a little-endian file.
+// The formats before GGUF start with a 32-bit number that reads backwards in a little-endian file, and forwards in what
+// big-endian machines and some writers of their own made.
 const LEGACY: readonly (readonly [magic: string, what: string])[] = [
   ['lmgg', 'a GGML file (unversioned, the first of the formats before GGUF)'],
   ['fmgg', 'a GGMF file (a format before GGUF)'],
@@ -23,7 +24,7 @@ const LEGACY: readonly (readonly [magic: string, what: string])[] = [
 /** Looks at up to 64 bytes from the start of a file of `size` bytes. */
 export function identify(head: Uint8Array, size: number): Identity {
   const text = latin1(head);
-  const legacy = LEGACY.find(([magic]) => text.startsWith(magic));
+  const legacy = LEGACY.find(([magic]) => text.startsWith(magic) || text.startsWith(reversed(magic)));
   if (legacy) return { code: 'gguf/legacy-format', what: legacy[1], hint: legacyHint };
   const not = (what: string, hint: string): Identity => ({ code: 'gguf/not-gguf', what, hint });
 
@@ -56,6 +57,10 @@ export function identify(head: Uint8Array, size: number): Identity {
     return not('zero bytes at its start', 'The download was reserved but not written; fetch the file again.');
   if (size < 4) return not(`${plural(size, 'byte')} long`, 'The download stopped at once; fetch the file again.');
   return not(`something else (its first bytes are ${hex(head.subarray(0, 4))})`, 'Check that this is the right file.');
+}
+
+function reversed(text: string): string {
+  return Array.from(text).reverse().join('');
 }
 
 function latin1(bytes: Uint8Array): string {

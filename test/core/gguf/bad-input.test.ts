@@ -37,6 +37,10 @@ describe('not a GGUF', () => {
     ['tjgg', 'a GGJT file (a format before GGUF)'],
     ['algg', 'a GGLA adapter (the LoRA format before GGUF)'],
     ['FUGG', 'a GGUF file of a pre-release version, with the magic FUGG'],
+    ['ggml', 'a GGML file (unversioned, the first of the formats before GGUF)'],
+    ['ggmf', 'a GGMF file (a format before GGUF)'],
+    ['ggjt', 'a GGJT file (a format before GGUF)'],
+    ['ggla', 'a GGLA adapter (the LoRA format before GGUF)'],
   ];
   test.each(legacy)('legacy %s', async (magic, what) => {
     await expectCheck(
