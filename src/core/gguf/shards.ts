@@ -6,10 +6,10 @@
 // All other metadata is in the first file. Whichever file is opened, the whole model is joined; what is missing or out
 // of place is a problem that names the file. Opening is the caller's: core does not know where files are.
 import type { ByteSource } from '../bytes/byte-source.js';
-import { QuantsmithError, type Problem, type ReadResult } from '../problem.js';
+import { QuantsmithError, type Problem, type ReadResult, type Severity } from '../problem.js';
 import { quote } from '../text/printable.js';
-import { metadataNumber } from './gguf.js';
-import type { GgufFile, GgufModel, GgufTensorInfo } from './gguf.js';
+import { metadataEntry } from './gguf.js';
+import type { GgufFile, GgufMetadataEntry, GgufModel, GgufTensorInfo } from './gguf.js';
 import { readGguf, type ReadGgufOptions } from './read.js';
 
 export const SPLIT_NO = 'split.no';
@@ -58,23 +58,86 @@ export async function readModel(
   const source = await open(path);
   const { value: file, problems } = await readGguf(source, options);
   if (!file) return { value: undefined, problems };
-  const count = metadataNumber(file.metadata, SPLIT_COUNT) ?? 1;
-  const single: GgufModel = { shards: [{ source, file }], metadata: file.metadata, tensors: file.tensors };
-  if (count <= 1) return { value: single, problems };
+  const single = (more: readonly Problem[]): ReadResult<GgufModel> => ({
+    value: { shards: [{ source, file }], metadata: file.metadata, tensors: file.tensors },
+    problems: [...problems, ...more],
+  });
+  const error = (code: string, message: string, hint: string): Problem => {
+    return { code, severity: 'error', message: `${source.name} ${message}`, hint, subject: path };
+  };
   const name = parseShardName(path);
-  if (name?.count !== count || count > MAX_SHARDS) {
+  const { value: stored, fault } = splitValue(file.metadata, SPLIT_COUNT);
+  // A file that is named as a shard and has a count that makes no sense is joined by its name, and the count reported.
+  const count = fault !== undefined && name !== undefined && name.count > 1 ? name.count : (stored ?? 1);
+  if (count <= 1) return single(singleFileProblems(file, path, source.name, name));
+  if (count > MAX_SHARDS) {
+    const message = `is one of ${count} files of a model; expected at most ${MAX_SHARDS}.`;
+    const hint = 'No known model has as many files: name and header are most likely damaged. Fetch the file again.';
+    return single([error('gguf/too-many-shards', message, hint)]);
+  }
+  if (name?.count !== count) {
     const expected = name
       ? `...-of-${String(count).padStart(5, '0')}.gguf`
       : `NAME-00001-of-${String(count).padStart(5, '0')}.gguf`;
-    const problem: Problem = {
-      code: 'gguf/shard-name',
-      severity: 'error',
-      message: `${source.name} is one of ${count} files of a model, but its name does not follow the pattern ${expected}; the other files cannot be found.`,
-      hint: 'Give the files the names they were downloaded with.',
-    };
-    return { value: single, problems: [...problems, problem] };
+    const message = `is one of ${count} files of a model, but its name does not follow the pattern ${expected}; the other files cannot be found.`;
+    return single([error('gguf/shard-name', message, 'Give the files the names they were downloaded with.')]);
   }
   return new ShardJoin(open, path, name, { source, file, problems }, options).read();
+}
+
+/** The value of a split key; `fault` says what is there instead of a whole number that is not negative. */
+function splitValue(
+  metadata: readonly GgufMetadataEntry[],
+  key: string,
+): { readonly value?: number; readonly fault?: string } {
+  const entry = metadataEntry(metadata, key);
+  if (!entry) return {};
+  const { type, value } = entry;
+  if (/^[ui]\d+$/.test(type) && typeof value === 'number' && value >= 0) return { value };
+  if (typeof value === 'object') return { fault: `an array (of ${value.elementType})` };
+  return { fault: `${typeof value === 'string' ? quote(value) : String(value)} (${type})` };
+}
+
+/** As messages say it: `3`, `"3" (string)`, `nothing`. */
+function foundText(metadata: readonly GgufMetadataEntry[], key: string): string {
+  const { value, fault } = splitValue(metadata, key);
+  return fault ?? String(value ?? 'nothing');
+}
+
+/** What the split keys of a file say that is read as a model of its own. */
+function singleFileProblems(
+  { metadata }: GgufFile,
+  path: string,
+  file: string,
+  name: ShardName | undefined,
+): readonly Problem[] {
+  const problems: Problem[] = [];
+  const add = (severity: Severity, code: string, message: string, hint?: string): void => {
+    problems.push({ code, severity, message, subject: path, ...(hint === undefined ? {} : { hint }) });
+  };
+  const { value: count, fault } = splitValue(metadata, SPLIT_COUNT);
+  const named = name !== undefined && name.count > 1;
+  if (fault !== undefined) {
+    const message = `${file} has ${SPLIT_COUNT} = ${fault}; expected the number of the model's files. It cannot be known whether the model is complete.`;
+    add('error', 'gguf/split-key', message, 'The header is damaged: fetch the file again.');
+  } else if (named) {
+    add(
+      // Without the key nothing contradicts that the file is a model of its own.
+      count === undefined ? 'warning' : 'error',
+      'gguf/shard-count',
+      `${file} is named as file ${name.number} of ${name.count}, but says ${SPLIT_COUNT} = ${count ?? 'nothing'}; only this file is read.`,
+      'If it is a whole model, give it a name without these numbers; otherwise fetch the file again.',
+    );
+  } else if (count === 0) {
+    add('info', 'gguf/merged', `${file} says ${SPLIT_COUNT} = 0, as models do that were merged from several files.`);
+  }
+  for (const key of [SPLIT_NO, SPLIT_TENSORS_COUNT]) {
+    const found = splitValue(metadata, key).fault;
+    if (found === undefined) continue;
+    const message = `${file} has ${key} = ${found}; expected a whole number that is not negative.`;
+    add(named ? 'error' : 'warning', 'gguf/split-key', message, 'Quantizing or copying the model removes the key.');
+  }
+  return problems;
 }
 
 interface OpenedShard {
@@ -135,20 +198,26 @@ class ShardJoin {
   private checkNumbers(shard: OpenedShard, number: number): void {
     const { name } = shard.source;
     const { metadata } = shard.file;
-    const found = metadataNumber(metadata, SPLIT_NO);
-    if (found !== number - 1) {
+    if (splitValue(metadata, SPLIT_NO).value !== number - 1) {
       this.add(
         'gguf/shard-number',
-        `${name} should be file ${number} of the model (split.no = ${number - 1}), but says ${SPLIT_NO} = ${found ?? 'nothing'}.`,
+        `${name} should be file ${number} of the model (split.no = ${number - 1}), but says ${SPLIT_NO} = ${foundText(metadata, SPLIT_NO)}.`,
         'The file was renamed or belongs to another model; fetch it again.',
       );
     }
-    const count = metadataNumber(metadata, SPLIT_COUNT);
-    if (count !== this.name.count) {
+    if (splitValue(metadata, SPLIT_COUNT).value !== this.name.count) {
       this.add(
         'gguf/shard-count',
-        `${name} says ${SPLIT_COUNT} = ${count ?? 'nothing'}, but the model has ${this.name.count} files.`,
+        `${name} says ${SPLIT_COUNT} = ${foundText(metadata, SPLIT_COUNT)}, but the model has ${this.name.count} files.`,
         'The file belongs to another model; fetch it again.',
+      );
+    }
+    const { fault } = splitValue(metadata, SPLIT_TENSORS_COUNT);
+    if (fault !== undefined) {
+      this.add(
+        'gguf/split-key',
+        `${name} has ${SPLIT_TENSORS_COUNT} = ${fault}; expected the number of the model's tensors.`,
+        'The header is damaged: fetch the file again.',
       );
     }
   }
@@ -172,7 +241,7 @@ class ShardJoin {
       }
     }
     const announced = shards
-      .map(({ file }) => metadataNumber(file.metadata, SPLIT_TENSORS_COUNT))
+      .map(({ file }) => splitValue(file.metadata, SPLIT_TENSORS_COUNT).value)
       .find(n => n !== undefined);
     // With a file missing, the number cannot be right, and the missing file has been reported.
     if (shards.length === this.name.count && announced !== undefined && announced !== tensors.length) {

@@ -86,6 +86,57 @@ test('a single file with split.count 1 is a model of its own', async () => {
   expect(await check({ 'x.gguf': shard(0, 1, 1, 'tensor a F32 [4]') }, 'x.gguf')).toBe('a@x.gguf');
 });
 
+test('more files than are joined are said to be too many', async () => {
+  const path = 'big-00001-of-65535.gguf';
+  expect(await check({ [path]: shard(0, 65535, 1, 'tensor a F32 [4]') }, path)).toBe(
+    `a@${path}\ngguf/too-many-shards: ${path} is one of 65535 files of a model; expected at most 4096.`,
+  );
+});
+
+test('split keys that make no sense are never a complete model without problems', async () => {
+  const of = async (path: string, keys: string) =>
+    (await check({ [path]: `${keys}\ntensor a F32 [4]` }, path)).replace(`a@${path}\n`, '');
+  const count = "expected the number of the model's files. It cannot be known whether the model is complete.";
+  const whole = 'expected a whole number that is not negative.';
+  expect(await of('m.gguf', 'string split.count = "3"')).toBe(
+    `gguf/split-key: m.gguf has split.count = "3" (string); ${count}`,
+  );
+  expect(await of('m.gguf', 'i32 split.count = -1')).toBe(
+    `gguf/split-key: m.gguf has split.count = -1 (i32); ${count}`,
+  );
+  expect(await of('m.gguf', 'f32 split.count = 2')).toBe(`gguf/split-key: m.gguf has split.count = 2 (f32); ${count}`);
+  expect(await of('m.gguf', 'u64 split.count = "18446744073709551615"')).toBe(
+    `gguf/split-key: m.gguf has split.count = 18446744073709551615 (u64); ${count}`,
+  );
+  expect(await of('m.gguf', 'string split.no = "0"\nu8[] split.tensors.count = [1]')).toBe(
+    `warning gguf/split-key: m.gguf has split.no = "0" (string); ${whole}\n` +
+      `warning gguf/split-key: m.gguf has split.tensors.count = an array (of u8); ${whole}`,
+  );
+  // What `llama-gguf-split --merge` writes.
+  expect(await of('m.gguf', 'u16 split.no = 0\nu16 split.count = 0\ni32 split.tensors.count = 1')).toBe(
+    'info gguf/merged: m.gguf says split.count = 0, as models do that were merged from several files.',
+  );
+  const named = 'm-00001-of-00002.gguf';
+  const alone = `gguf/shard-count: ${named} is named as file 1 of 2, but says split.count =`;
+  expect(await of(named, 'u16 split.count = 0')).toBe(`${alone} 0; only this file is read.`);
+  expect(await of(named, 'u8 a = 1')).toBe(`warning ${alone} nothing; only this file is read.`);
+  expect(await of(named, 'u16 split.count = 0\ni32 split.no = -1')).toContain(
+    `\ngguf/split-key: ${named} has split.no = -1 (i32); ${whole}`,
+  );
+});
+
+test('a shard with malformed keys is joined by its name, and the keys are errors', async () => {
+  const broken = 'string split.no = "2"\ni32 split.count = -3\nstring split.tensors.count = "3"\ntensor c F32 [4]';
+  for (const path of Object.keys(GOOD)) {
+    expect(await check({ ...GOOD, 'm-00003-of-00003.gguf': broken }, path)).toBe(
+      `${JOINED}
+gguf/shard-number: m-00003-of-00003.gguf should be file 3 of the model (split.no = 2), but says split.no = "2" (string).
+gguf/shard-count: m-00003-of-00003.gguf says split.count = -3 (i32), but the model has 3 files.
+gguf/split-key: m-00003-of-00003.gguf has split.tensors.count = "3" (string); expected the number of the model's tensors.`,
+    );
+  }
+});
+
 test('names', () => {
   expect(shardName('dir/m', 1, 12)).toBe('dir/m-00001-of-00012.gguf');
   expect(parseShardName('dir/m-00001-of-00012.gguf')).toEqual({ prefix: 'dir/m', number: 1, count: 12, query: '' });
