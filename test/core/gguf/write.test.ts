@@ -4,6 +4,7 @@ import { MemorySource } from '../../../src/core/bytes/byte-source.js';
 import { readModel } from '../../../src/core/gguf/shards.js';
 import { layOutHeader, outputMetadata, type GgufHeader, type OutputEntry } from '../../../src/core/gguf/write.js';
 import { buildGguf, sampleGguf } from '../../fixtures/gguf/gguf-builder.js';
+import { CountingSource } from './world.js';
 
 async function collect(header: GgufHeader): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
@@ -153,6 +154,27 @@ test('keys that only look the same are copied as the bytes they are', async () =
   const written = await collect(layOutHeader(outputMetadata(await modelOf(world), { set: [] }), []));
   const { bytes } = buildGguf(world);
   expect(Buffer.from(written.subarray(0, bytes.length)).equals(Buffer.from(bytes))).toBe(true);
+});
+
+test('a length that grew since is refused before what it claims is read', async () => {
+  // A key of one byte and a string of three, then 16 MiB that belong to no entry.
+  const world = 'big-endian\nstring a = "abc"\ntrailing 16777216';
+  const model = await modelOf(world);
+  const { bytes } = buildGguf(world);
+  const { fileOffset, byteLength } = model.metadata[0]!;
+  const longer = async (field: number, length: number): Promise<CountingSource> => {
+    const changed = bytes.slice();
+    new DataView(changed.buffer).setBigUint64(fileOffset + field, BigInt(length), false);
+    const source = new CountingSource(changed);
+    const encoding = model.shards[0]!.file;
+    const header = layOutHeader([{ kind: 'copy', source, encoding, entry: model.metadata[0]! }], []);
+    await expect(collect(header)).rejects.toMatchObject({ code: 'gguf/changed' });
+    return source;
+  };
+  expect(byteLength).toBe(8 + 1 + 4 + 8 + 3);
+  // The value's length, after key length, key and type; then the key's.
+  expect((await longer(13, 2 ** 23)).bytesRead).toBeLessThan(2 ** 17);
+  expect((await longer(0, 2 ** 23)).bytesRead).toBeLessThan(2 ** 17);
 });
 
 test('a source that changed while it is copied is refused by name', async () => {
