@@ -8,7 +8,7 @@ import type { GgufArray, GgufEncoding, GgufMetadataEntry, GgufModel, GgufScalar 
 import { metadataEntry } from '../../core/gguf/gguf.js';
 import { readArray, readString } from '../../core/gguf/read-values.js';
 import { describeModel, type ModelFacts } from '../../core/model/describe.js';
-import { QuantsmithError, type Problem } from '../../core/problem.js';
+import { firstError, placeOf, QuantsmithError, type Problem } from '../../core/problem.js';
 import { printable, quote } from '../../core/text/printable.js';
 import {
   formatBitsPerWeight,
@@ -64,11 +64,12 @@ export async function inspect(invocation: InspectInvocation, io: CliIo): Promise
 }
 
 function unreadable(file: string, problems: readonly Problem[]): QuantsmithError {
-  const first = problems.find(problem => problem.severity === 'error');
+  const first = firstError(problems);
   return new QuantsmithError(
     first?.code ?? 'gguf/unreadable',
     `${file}: ${first?.message ?? 'the file cannot be read.'}`,
     first?.hint,
+    placeOf(first ?? {}),
   );
 }
 
