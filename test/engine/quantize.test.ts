@@ -1,236 +1,19 @@
-// The quantize job on a real machine: what it refuses and how it says so, cancelling, resuming, splitting, and that nothing
-// is left behind. Kernels are the built ones; that the bytes are right is quantize-parity.test.ts.
+// The quantize job on a real machine: dry runs, progress, byte orders, importance by expert, rows of any length. Kernels are the
+// built ones; that the bytes are right is quantize-parity.test.ts.
 import { createHash } from 'node:crypto';
-import {
-  appendFileSync,
-  copyFileSync,
-  existsSync,
-  readFileSync,
-  readdirSync,
-  truncateSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { errorData } from '../../src/core/problem.js';
-import type { JobProgress, QuantizeOptions, QuantizationReport } from '../../src/core/quantize/quantization-plan.js';
-import { runQuantize } from '../../src/engine/jobs/quantize.js';
+import { describe, expect, test } from 'vitest';
+import type { JobProgress, PlannedTensor } from '../../src/core/quantize/quantization-plan.js';
+import { byteLengthOf, ggmlType } from '../../src/core/ggml/ggml-type.js';
+import { CHUNK_WEIGHTS, chunksOf, largestChunk } from '../../src/engine/jobs/quantize-chunks.js';
+import { loadBackend } from '../../src/platform/load-backend.js';
 import type { QuantizeServices } from '../../src/engine/jobs/quantize-services.js';
-import { SYSTEM } from '../../src/platform/output-system.js';
-import { quantizeServices } from '../../src/platform/quantize-services.js';
-import type { QuantizeJob } from '../../src/protocol/worker-protocol.js';
-import { buildWorker, scratch, tinycoder, type BuiltWorker } from '../worker/built-worker.js';
+import { tinycoder } from '../worker/built-worker.js';
+import { at, built, digest, files, quantize, useQuantize } from './quantize-run.js';
 import { bfloat16, weights, writeSmallModel } from './small-model.js';
 
-let built: BuiltWorker;
-let folder: string;
-let remove: () => void;
-beforeAll(async () => {
-  built = await buildWorker();
-});
-afterAll(() => {
-  built.remove();
-});
-beforeEach(() => {
-  ({ folder, remove } = scratch());
-});
-afterEach(() => {
-  remove();
-});
-
-interface Run extends Partial<Omit<QuantizeJob, 'options'>> {
-  readonly type?: string;
-  readonly options?: Partial<QuantizeOptions>;
-  readonly services?: (services: QuantizeServices) => QuantizeServices;
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (value: JobProgress) => void;
-}
-
-function quantize(run: Run = {}): Promise<QuantizationReport> {
-  const { type = 'Q4_K_M', options, services = (same: QuantizeServices) => same, signal, onProgress, ...rest } = run;
-  const job: QuantizeJob = {
-    source: tinycoder,
-    output: path.join(folder, 'out.gguf'),
-    options: { fileType: type, rules: [], pure: false, allowRequantize: false, onFallback: 'promote', ...options },
-    threads: 2,
-    backend: 'auto',
-    overwrite: false,
-    dryRun: false,
-    resume: false,
-    keepSplit: false,
-    ...rest,
-  };
-  const context = { signal: signal ?? new AbortController().signal, progress: onProgress ?? ((): void => undefined) };
-  return runQuantize(job, services(quantizeServices(built.dist)), context);
-}
-
-/** The error as a person sees it, paths shortened, and what the folder holds afterwards. */
-async function failure(run: Run): Promise<string> {
-  const outcome = await quantize(run).then(
-    () => 'no error',
-    (error: unknown) => {
-      const { code, message, hint } = errorData(error);
-      return `${code}: ${message}${hint === undefined ? '' : ` -> ${hint}`}`;
-    },
-  );
-  return outcome.replaceAll(folder, '…');
-}
-
-const files = (): string[] => readdirSync(folder).sort();
-const digest = (file: string): string => createHash('sha256').update(readFileSync(file)).digest('hex');
-const at = (name: string): string => path.join(folder, name);
-
-describe('what is refused', () => {
-  test('a NaN, with its place', async () => {
-    const data = weights(4 * 256, 1);
-    data[2 * 256 + 7] = NaN;
-    writeSmallModel(at('nan.gguf'), [{ name: 'blk.0.ffn_up.weight', ne: [256, 4], type: 'F32', data }]);
-    expect(await failure({ source: at('nan.gguf'), type: 'Q4_K_S' })).toBe(
-      'quantize/non-finite: blk.0.ffn_up.weight: element 519 (row 2, column 7) is NaN or infinite; Q4_K cannot hold that. -> The model is damaged or was converted wrongly: fetch or convert it again, or keep this tensor in its type with a rule.',
-    );
-    expect(files()).toEqual(['nan.gguf']);
-  });
-
-  test('an infinity deep in a tensor of many tasks', async () => {
-    const rows = 3000;
-    const data = bfloat16(weights(rows * 256, 2));
-    data[2999 * 256 + 255] = 0x7f80;
-    writeSmallModel(at('inf.gguf'), [{ name: 'blk.0.ffn_up.weight', ne: [256, rows], type: 'BF16', data }]);
-    expect(await failure({ source: at('inf.gguf'), type: 'Q8_0' })).toContain('element 767999 (row 2999, column 255)');
-    expect(files()).toEqual(['inf.gguf']);
-  });
-
-  test('weights whose scale does not fit', async () => {
-    const data = weights(256, 3);
-    data[9] = 3e38;
-    writeSmallModel(at('big.gguf'), [
-      { name: 'blk.0.ffn_up.weight', ne: [256, 1, 1], type: 'F32', data: data },
-      { name: 'blk.0.ffn_down.weight', ne: [256, 2], type: 'F32', data: Float32Array.from([...data, ...data]) },
-    ]);
-    expect(await failure({ source: at('big.gguf'), type: 'Q8_0' })).toMatch(
-      /^quantize\/scale-overflow: blk\.0\.ffn_down\.weight: around element 0 /,
-    );
-  });
-
-  test('an output that exists, and one that is the input', async () => {
-    writeFileSync(at('out.gguf'), 'precious');
-    copyFileSync(tinycoder, at('in.gguf'));
-    expect(await failure({})).toMatch(/^output\/exists: …\/out\.gguf exists already/);
-    expect(await failure({ source: at('in.gguf'), output: at('in.gguf'), overwrite: true })).toMatch(
-      /^output\/is-source: /,
-    );
-    expect(readFileSync(at('out.gguf'), 'utf8')).toBe('precious');
-    expect(digest(at('in.gguf'))).toBe(digest(tinycoder));
-    expect(files()).toEqual(['in.gguf', 'out.gguf']);
-  });
-
-  test('folders that cannot be written to', async () => {
-    writeFileSync(at('file'), '');
-    expect(await failure({ output: at('nowhere/out.gguf') })).toMatch(/^output\/no-folder: /);
-    expect(await failure({ output: at('file/out.gguf') })).toMatch(/^output\/no-folder: /);
-    expect(await failure({ output: folder })).toMatch(/^output\/is-folder: /);
-    // Also root cannot create files there.
-    if (existsSync('/proc/self')) expect(await failure({ output: '/proc/self/out.gguf' })).toMatch(/^(io|output)\//);
-  });
-
-  test('no GGUF, a truncated one, a missing one', async () => {
-    writeFileSync(at('text.gguf'), 'once upon a time');
-    copyFileSync(tinycoder, at('short.gguf'));
-    truncateSync(at('short.gguf'), 5_000_000);
-    for (const name of ['text.gguf', 'short.gguf', 'missing.gguf']) {
-      expect(await failure({ source: at(name) })).toMatch(/^(gguf|io)\/[a-z-]+: .{20,} -> /);
-    }
-    expect(files()).toEqual(['short.gguf', 'text.gguf']);
-  });
-
-  test('blocks in a big-endian file', async () => {
-    writeSmallModel(
-      at('be.gguf'),
-      [{ name: 'blk.0.ffn_up.weight', ne: [32, 2], type: 'Q8_0', data: new Uint8Array(68) }],
-      false,
-    );
-    const run = { source: at('be.gguf'), type: 'Q4_0', options: { allowRequantize: true } };
-    expect(await failure(run)).toMatch(
-      /^quantize\/big-endian: blk\.0\.ffn_up\.weight is stored as Q8_0 in a big-endian file/,
-    );
-    expect(files()).toEqual(['be.gguf']);
-  });
-
-  test('a source that changes or shrinks meanwhile', async () => {
-    copyFileSync(tinycoder, at('in.gguf'));
-    let once = true;
-    const touch = (act: () => void): Run => ({
-      source: at('in.gguf'),
-      onProgress: ({ phase, done }) => {
-        if (phase !== 'quantize' || done === 0 || !once) return;
-        once = false;
-        act();
-      },
-    });
-    expect(await failure(touch(() => appendFileSync(at('in.gguf'), 'x')))).toMatch(/^io\/source-changed: /);
-    copyFileSync(tinycoder, at('in.gguf'));
-    once = true;
-    expect(await failure(touch(() => utimesSync(at('in.gguf'), 1, 1)))).toMatch(/^io\/source-changed: /);
-    once = true;
-    expect(await failure(touch(() => truncateSync(at('in.gguf'), 400_000)))).toMatch(
-      /^io\/(truncated|source-changed): /,
-    );
-    expect(files()).toEqual(['in.gguf']);
-  });
-
-  test('a disk that becomes full', async () => {
-    let room = 1_000_000;
-    const full = {
-      ...SYSTEM,
-      diskFree: () => Promise.resolve(room < 0 ? 0 : 2 ** 40),
-      write: (...args: Parameters<typeof SYSTEM.write>) => {
-        room -= args[1].length;
-        if (room < 0)
-          return Promise.reject(Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' }));
-        return SYSTEM.write(...args);
-      },
-    };
-    const outcome = await failure({ services: () => quantizeServices(built.dist, full) });
-    expect(outcome).toMatch(
-      /^io\/disk-full: …\/out\.gguf needs 3\.33 MB \(3,328,576 bytes\), [\d.]+ \w+ were written, and in … 0 bytes are free\. -> Free space/,
-    );
-    expect(files()).toEqual([]);
-  });
-
-  test('a disk that is too small, before anything is written', async () => {
-    const small = { ...SYSTEM, diskFree: () => Promise.resolve(1000) };
-    expect(await failure({ services: () => quantizeServices(built.dist, small) })).toMatch(
-      /^disk\/too-small: 3\.33 MB are needed/,
-    );
-    expect(files()).toEqual([]);
-  });
-
-  test('threads that die or do not start', async () => {
-    const dying = path.join(folder, 'dist');
-    const { mkdirSync, symlinkSync } = await import('node:fs');
-    mkdirSync(dying);
-    symlinkSync(path.join(built.dist, 'kernels'), path.join(dying, 'kernels'));
-    const thread = path.join(dying, 'quantize-thread.js');
-    const ready =
-      "const { parentPort } = require('node:worker_threads'); parentPort.postMessage({ kind: 'ready', backend: 'wasm', isa: 'x' });";
-    const run = { services: () => quantizeServices(dying) };
-    for (const [code, said] of [
-      ['throw new Error("no luck")', 'no luck'],
-      ['process.exit(3)', 'it ended with code 3'],
-      [`${ready} parentPort.on('message', () => { throw new Error('boom'); })`, 'boom'],
-      [`${ready} parentPort.on('message', () => process.exit(7))`, 'it ended with code 7'],
-    ] as const) {
-      writeFileSync(thread, code);
-      expect(await failure(run)).toContain(`quantize/thread-failed: A thread of the run stopped: ${said}.`);
-    }
-    expect(files()).toEqual(['dist']);
-  });
-
-  test('kernels that are missing', async () => {
-    expect(await failure({ services: () => quantizeServices(folder) })).toMatch(/^(quantize|kernel)\//);
-  });
-});
+useQuantize();
 
 test('a dry run touches nothing and still plans', async () => {
   const report = await quantize({ dryRun: true });
@@ -322,184 +105,70 @@ test('each expert is quantized with its own importance weights', async () => {
   }
 });
 
-test('a single row longer than any task is one task', async () => {
-  const columns = 3 << 18;
-  writeSmallModel(at('long.gguf'), [
-    { name: 'blk.0.ffn_up.weight', ne: [columns, 2], type: 'BF16', data: bfloat16(weights(columns * 2, 6)) },
-  ]);
-  const one = await quantize({ source: at('long.gguf'), type: 'Q4_K_S', threads: 1 });
-  expect(one.tensors[0]?.byteLength).toBe((columns * 2 * 144) / 256);
-  // The same rows as 24,576 short ones: without importance, K-quant blocks do not know of rows.
-  writeSmallModel(at('wide.gguf'), [
-    {
-      name: 'blk.0.ffn_up.weight',
-      ne: [256, (columns * 2) / 256],
-      type: 'BF16',
-      data: bfloat16(weights(columns * 2, 6)),
-    },
-  ]);
-  const many = await quantize({ source: at('wide.gguf'), output: at('wide.out'), type: 'Q4_K_S', threads: 3 });
-  expect(many.tensors[0]?.sha256).toBe(one.tensors[0]?.sha256);
-});
+describe('rows longer than a task', () => {
+  const columns = (2 << 18) + 512;
+  const tensor = (importance: boolean, toType: PlannedTensor['toType']): PlannedTensor => ({
+    name: 'a.weight',
+    ne: [columns, 2],
+    elementCount: 2 * columns,
+    fromType: 'F32',
+    toType,
+    rule: '',
+    importance,
+    source: { shard: 0, fileOffset: 0, byteLength: 8 * columns },
+    target: { shard: 0, offset: 0, byteLength: byteLengthOf(ggmlType(toType), 2 * columns) },
+  });
 
-describe('cancelling', () => {
-  test('takes less than 200 ms at any moment and leaves nothing', async () => {
-    // 64 MiB of F32 to Q4_K on WebAssembly: seconds of work.
-    const rows = 16384;
-    const row = weights(1024 * 64, 7);
-    const data = new Float32Array(1024 * rows);
-    for (let i = 0; i < rows / 64; i++) data.set(row, i * row.length);
-    writeSmallModel(at('large.gguf'), [{ name: 'blk.0.ffn_up.weight', ne: [1024, rows], type: 'F32', data }]);
-    for (const backend of ['auto', 'wasm'] as const) {
-      const latencies: number[] = [];
-      for (let i = 0; i < 12; i++) {
-        const controller = new AbortController();
-        let began = 0;
-        const run = failure({
-          source: at('large.gguf'),
-          backend,
-          signal: controller.signal,
-          onProgress: ({ phase }) => {
-            if (phase === 'quantize' && began === 0)
-              began = setTimeout(() => {
-                began = performance.now();
-                controller.abort();
-              }, i * 3) as unknown as number;
-          },
-        });
-        expect(await run).toBe('cancelled: Cancelled.');
-        latencies.push(performance.now() - began);
-        expect(files()).toEqual(['large.gguf']);
+  test('are cut between blocks without importance weights, and give the bytes of whole rows in every format', async () => {
+    const data = weights(2 * columns, 6);
+    // Parts of very different size: what looked beyond a block would show.
+    for (let i = 0; i < data.length; i++) data[i]! *= 1 + (i >> 12);
+    const source = new Uint8Array(data.buffer);
+    const { backend } = await loadBackend('auto', path.join(built.dist, 'kernels'));
+    const convert = (to: PlannedTensor['toType'], bytes: Uint8Array, rows: number, length: number): Uint8Array => {
+      const target = new Uint8Array(byteLengthOf(ggmlType(to), rows * length));
+      expect(backend.convertRows(0, bytes, ggmlType(to).id, target, rows, length)).toMatchObject({ ok: true });
+      return target;
+    };
+    const types = ['Q4_0', 'Q4_1', 'Q5_0', 'Q5_1', 'Q8_0', 'Q4_K', 'Q5_K', 'Q6_K'] as const;
+    for (const type of types) {
+      const chunks = [...chunksOf(tensor(false, type), true)];
+      expect(chunks.length).toBe(5);
+      const pieces = chunks.map(({ task, offset }) => {
+        expect(task.rows * task.columns).toBeLessThanOrEqual(CHUNK_WEIGHTS);
+        const { fileOffset, byteLength } = task.source;
+        const bytes = convert(type, source.subarray(fileOffset, fileOffset + byteLength), task.rows, task.columns);
+        return { offset, bytes };
+      });
+      const whole = Buffer.from(convert(type, source, 2, columns));
+      for (const { offset, bytes } of pieces) {
+        expect(whole.subarray(offset, offset + bytes.length).equals(bytes), `${type} at ${offset}`).toBe(true);
       }
-      latencies.sort((a, b) => a - b);
-      console.log(
-        `cancel latency, ${backend}: median ${latencies[6]!.toFixed(1)} ms, max ${latencies.at(-1)!.toFixed(1)} ms`,
-      );
-      expect(latencies[6]).toBeLessThan(200);
+      expect(pieces.reduce((sum, { bytes }) => sum + bytes.length, 0)).toBe(whole.length);
     }
-  }, 120_000);
-
-  test('before it begins', async () => {
-    expect(await failure({ signal: AbortSignal.abort() })).toBe('cancelled: Cancelled.');
-  });
-});
-
-describe('resuming', () => {
-  /** Stops after `count` finished tensors, keeping what is done. */
-  const stopAfter =
-    (count: number, log?: number[]) =>
-    (services: QuantizeServices): QuantizeServices => ({
-      ...services,
-      async openOutput(request) {
-        const output = await services.openOutput(request);
-        let left = count;
-        return {
-          finished: output.finished,
-          read: output.read.bind(output),
-          write: output.write.bind(output),
-          commit: output.commit.bind(output),
-          abandon: output.abandon.bind(output),
-          async finish(tensor, sha256) {
-            log?.push(tensor);
-            await output.finish(tensor, sha256);
-            if (--left === 0) throw new Error('power cut');
-          },
-        };
-      },
-    });
-
-  test('goes on with what is finished and gives the same file', async () => {
-    const whole = await quantize({ output: at('whole.gguf') });
-    const done: number[] = [];
-    for (const count of [1, 7, 20])
-      expect(await failure({ resume: true, services: stopAfter(count, done) })).toContain('power cut');
-    expect(done).toEqual([...Array(28).keys()]);
-    expect(files()).toEqual(['.out.gguf.quantsmith-journal', '.out.gguf.quantsmith-partial', 'whole.gguf']);
-    const resumed = await quantize({ resume: true, services: stopAfter(Infinity, done) });
-    expect(done.length).toBe(whole.tensors.length);
-    expect(resumed.tensors).toEqual(whole.tensors);
-    expect(digest(at('out.gguf'))).toBe(digest(at('whole.gguf')));
-    expect(files()).toEqual(['out.gguf', 'whole.gguf']);
+    expect(largestChunk([tensor(false, 'Q4_K')])).toMatchObject({ weights: CHUNK_WEIGHTS, importance: 0 });
   });
 
-  test('does not trust bytes that are not what the journal says', async () => {
-    await failure({ resume: true, services: stopAfter(10) });
-    const partial = at('.out.gguf.quantsmith-partial');
-    const bytes = readFileSync(partial);
-    bytes.fill(0, bytes.length / 4, bytes.length / 2);
-    writeFileSync(partial, bytes);
-    appendFileSync(at('.out.gguf.quantsmith-journal'), '{"tensor":11,"sha2');
-    await quantize({ resume: true });
-    await quantize({ output: at('whole.gguf') });
-    expect(digest(at('out.gguf'))).toBe(digest(at('whole.gguf')));
+  test('are whole with importance weights, and memory is asked for that', () => {
+    const values = new Float32Array(columns).fill(1);
+    const chunks = [...chunksOf(tensor(true, 'Q4_K'), true, { values, unseenSlices: 0 })];
+    expect(chunks.map(({ task }) => [task.rows, task.columns, task.importance?.length])).toEqual([
+      [1, columns, columns],
+      [1, columns, columns],
+    ]);
+    expect(largestChunk([tensor(true, 'Q4_K')])).toMatchObject({ weights: columns, importance: columns });
   });
 
-  test('of other options starts again; without resume nothing is kept', async () => {
-    await failure({ resume: true, services: stopAfter(10) });
-    const done: number[] = [];
-    await failure({ resume: true, type: 'Q5_K_M', services: stopAfter(3, done) });
-    expect(done).toEqual([0, 1, 2]);
-    expect(await failure({ services: stopAfter(3) })).toContain('power cut');
-    expect(files()).toEqual([]);
+  test('a run gives the bytes of the same weights in short rows', async () => {
+    const long = 3 << 18;
+    const data = bfloat16(weights(long * 2, 6));
+    const rows = (length: number) =>
+      [{ name: 'blk.0.ffn_up.weight', ne: [length, (long * 2) / length], type: 'BF16', data }] as const;
+    writeSmallModel(at('long.gguf'), rows(long));
+    const one = await quantize({ source: at('long.gguf'), type: 'Q4_K_S', threads: 1 });
+    expect(one.tensors[0]?.byteLength).toBe((long * 2 * 144) / 256);
+    writeSmallModel(at('wide.gguf'), rows(256));
+    const many = await quantize({ source: at('wide.gguf'), output: at('wide.out'), type: 'Q4_K_S', threads: 3 });
+    expect(many.tensors[0]?.sha256).toBe(one.tensors[0]?.sha256);
   });
-});
-
-describe('several output files', () => {
-  test('appear together, join to the same tensors, and are split as asked', async () => {
-    const whole = await quantize({ output: at('whole.gguf') });
-    const split = await quantize({ output: at('part.gguf'), maxShardBytes: 1_000_000 });
-    expect(split.files.length).toBeGreaterThan(2);
-    expect(split.output).toBe(at(`part-00001-of-0000${split.files.length}.gguf`));
-    expect(files()).toEqual([...split.files.map(({ path: file }) => path.basename(file)), 'whole.gguf']);
-    expect(split.tensors).toEqual(whole.tensors);
-    // Read back by the reader of sharded models, and kept in shards.
-    const again = await quantize({
-      source: split.output,
-      output: at('again.gguf'),
-      type: 'Q8_0',
-      keepSplit: true,
-      options: { allowRequantize: true },
-    });
-    expect(again.files.length).toBe(split.files.length);
-    const dequantized = await quantize({
-      source: at('whole.gguf'),
-      output: at('q8.gguf'),
-      type: 'Q8_0',
-      options: { allowRequantize: true },
-    });
-    const byName = (report: QuantizationReport): string[] =>
-      report.tensors.map(({ name, sha256 }) => `${name} ${sha256}`).sort();
-    expect(byName(again)).toEqual(byName(dequantized));
-  });
-
-  test('are all withdrawn if one name is taken at the last moment', async () => {
-    const taken = at('part-00002-of-00004.gguf');
-    const outcome = await failure({
-      output: at('part.gguf'),
-      maxShardBytes: 1_000_000,
-      onProgress: ({ phase }) => {
-        if (phase === 'write') writeFileSync(taken, 'mine');
-      },
-    });
-    expect(outcome).toBe(
-      `output/exists: …/part-00002-of-00004.gguf appeared during the run; it was not overwritten. -> Move it away, choose another output, or allow overwriting.`,
-    );
-    expect(files()).toEqual(['part-00002-of-00004.gguf']);
-    expect(readFileSync(taken, 'utf8')).toBe('mine');
-  });
-});
-
-test('two runs to one output: the second is refused, the first completes', async () => {
-  const first = quantize();
-  const second = failure({});
-  const outcomes = [
-    await first.then(
-      () => 'done',
-      (error: unknown) => errorData(error).code,
-    ),
-    (await second).split(':')[0],
-  ];
-  expect(outcomes.filter(outcome => outcome === 'done' || outcome === 'no error').length).toBe(1);
-  expect(outcomes.some(outcome => outcome === 'output/in-use' || outcome === 'output/exists')).toBe(true);
-  expect(files()).toEqual(['out.gguf']);
 });

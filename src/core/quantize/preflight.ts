@@ -44,6 +44,9 @@ export interface PreflightFacts {
 /** Free space left after the run below which a warning is due: an editor and its caches go on writing. */
 const DISK_RESERVE = 2 ** 28;
 
+/** 256 threads with pieces of the usual size need less. */
+const MEMORY_PASSING = 2 ** 32;
+
 /** Bytes all output files will have. */
 export function outputByteLength(plan: QuantizationPlan, headerByteLengths: readonly number[]): number {
   return headerByteLengths.reduce((sum, length) => sum + length, plan.dataLength);
@@ -166,14 +169,21 @@ function diskProblems(byteLength: number, facts: PreflightFacts): readonly Probl
   ];
 }
 
+/**
+ * What a run takes is usually some MB per thread, so that short memory is passing: a warning. Where the run takes a large
+ * part of the machine by itself it is an error, because the system would end the process in the middle.
+ */
 function memoryProblems({ memoryNeeded, memoryAvailable }: PreflightFacts): readonly Problem[] {
   if (memoryAvailable === undefined || memoryNeeded <= memoryAvailable) return [];
+  const large = memoryNeeded > MEMORY_PASSING;
   return [
     {
-      code: 'memory/low',
-      severity: 'warning',
+      code: large ? 'memory/too-small' : 'memory/low',
+      severity: large ? 'error' : 'warning',
       message: `The run takes up to ${formatBytes(memoryNeeded)} of memory, ${formatBytes(memoryAvailable)} are available.`,
-      hint: 'Use fewer threads, or close other programs.',
+      hint: large
+        ? 'Use fewer threads, close other programs, or quantize without importance weights: very long rows can then be cut.'
+        : 'Use fewer threads, or close other programs.',
     },
   ];
 }

@@ -1,14 +1,18 @@
-// Cuts a planned tensor into tasks for threads. A task is whole rows, because a quantizer may look at a whole row (ggml's
-// legacy formats weigh errors by the row's mean square), and about as long as a thread is busy for 10 to 100 ms: long
-// enough that handing it over costs nothing, short enough that all threads end together. Rows are independent, so the bytes
-// do not depend on how a tensor is cut.
+// Cuts a planned tensor into tasks for threads. A task is about as long as a thread is busy for 10 to 100 ms: long enough
+// that handing it over costs nothing, short enough that all threads end together. It is whole rows where a quantizer may
+// look at a whole row: with importance weights ggml weighs errors by the row's mean square. Without them no format looks
+// beyond a block, and a row that is longer than a task is cut between blocks. Either way the bytes do not depend on how a
+// tensor is cut.
 import { byteLengthOf, ggmlType } from '../../core/ggml/ggml-type.js';
 import { QuantsmithError } from '../../core/problem.js';
 import { importanceSlice, type ImportanceEntry } from '../../core/quantize/importance-matrix.js';
 import type { PlannedTensor } from '../../core/quantize/quantization-plan.js';
 import type { ConversionTask } from '../../protocol/quantize-thread-protocol.js';
 
-/** Weights of one task; a longer row is one task nevertheless. 1 MiB as float32: it stays in the core's own cache. */
+/**
+ * Weights of one task; a longer row with importance weights is one task nevertheless. 1 MiB as float32: it stays in the
+ * core's own cache. A multiple of every block size.
+ */
 export const CHUNK_WEIGHTS = 1 << 18;
 /** Bytes of one task that copies. */
 export const COPY_BYTES = 1 << 20;
@@ -32,21 +36,26 @@ interface Cut {
 function cutOf(tensor: PlannedTensor): Cut {
   const from = ggmlType(tensor.fromType);
   const to = ggmlType(tensor.toType);
-  // Numbers that are converted one by one need no rows.
-  const loose = from.blockSize === 1 && to.blockSize === 1;
+  // Numbers that are converted one by one need no rows; blocks of long rows are a sequence of blocks, as rows are whole ones.
+  const numbers = from.blockSize === 1 && to.blockSize === 1;
+  const loose = numbers || (!tensor.importance && (tensor.ne[0] ?? 1) > CHUNK_WEIGHTS);
   const columns = loose ? Math.min(CHUNK_WEIGHTS, tensor.elementCount) : (tensor.ne[0] ?? 1);
   const rowCount = Math.ceil(tensor.elementCount / columns);
   const rowsPerChunk = Math.max(1, Math.floor(CHUNK_WEIGHTS / columns));
   return { columns, rowCount, rowsPerChunk, sliceRows: tensor.importance ? (tensor.ne[1] ?? 1) : rowCount };
 }
 
-/** Bytes of the largest result and of the largest source piece among all tasks of these tensors. */
+/**
+ * Bytes of the largest result and of the largest source piece among all tasks of these tensors; weights of the largest
+ * task, and importance weights that the largest one carries.
+ */
 export function largestChunk(tensors: readonly PlannedTensor[]): {
   readonly source: number;
   readonly target: number;
   readonly weights: number;
+  readonly importance: number;
 } {
-  let [source, target, weights] = [0, 0, 0];
+  let [source, target, weights, importance] = [0, 0, 0, 0];
   for (const tensor of tensors) {
     if (tensor.fromType === tensor.toType) {
       target = Math.max(target, Math.min(COPY_BYTES, tensor.target.byteLength));
@@ -56,9 +65,10 @@ export function largestChunk(tensors: readonly PlannedTensor[]): {
       source = Math.max(source, byteLengthOf(ggmlType(tensor.fromType), count));
       target = Math.max(target, byteLengthOf(ggmlType(tensor.toType), count));
       weights = Math.max(weights, count);
+      if (tensor.importance) importance = Math.max(importance, columns);
     }
   }
-  return { source, target, weights };
+  return { source, target, weights, importance };
 }
 
 /** About how many tasks these tensors make; at least 1. */
@@ -107,7 +117,7 @@ function* conversions(
     const sliceEnd = (Math.floor(row / sliceRows) + 1) * sliceRows;
     const rows = Math.min(rowsPerChunk, sliceEnd - row, rowCount - row);
     const firstElement = row * columns;
-    // Only numbers without rows can leave a last piece that is shorter than a row.
+    // Only what is cut without regard to rows can leave a last piece that is shorter.
     const count = Math.min(rows * columns, elementCount - firstElement);
     const task: ConversionTask = {
       source: {
@@ -121,11 +131,16 @@ function* conversions(
       rows: count < columns ? 1 : rows,
       columns: Math.min(columns, count),
       byteLength: byteLengthOf(to, count),
-      ...(importance && { importance: importanceSlice(importance, columns, sliceIndex(tensor, row)) }),
+      ...(importance && { importance: importanceOf(importance, columns, sliceIndex(tensor, row)) }),
     };
     yield { task, firstElement, offset: byteLengthOf(to, firstElement) };
     row += rows;
   }
+}
+
+/** A copy: a message to a thread carries the whole memory behind a view, for an expert that of all experts. */
+function importanceOf(entry: ImportanceEntry, columns: number, slice: number): Float32Array {
+  return importanceSlice(entry, columns, slice).slice();
 }
 
 /** Which of the `ne[2]` matrices (experts) a row belongs to. */

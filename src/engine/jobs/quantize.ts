@@ -1,8 +1,9 @@
 // The quantize job: model -> plan -> pre-flight -> files. It streams: tensors in output order, cut into tasks that threads
 // read and convert; results come back here, are hashed and written in order, each at the place the plan gave it. Memory is
-// bounded whatever the model's size: `slots` results, plus per thread one piece of the source and one of float32 (for a
-// million-weight row about 10 MB each, usually 1), plus the header. The bytes do not depend on the number of threads, the
-// backend, or interruptions. Absent on purpose: files, threads, clocks. They are the interfaces of quantize-services.ts.
+// bounded whatever the model's size: `slots` results, plus per thread one piece of the source and one of float32 (1 MiB),
+// plus the header. Only a row longer than that with importance weights is one piece, of any length; the pre-flight refuses
+// it if memory does not suffice. The bytes do not depend on the number of threads, the backend, or interruptions. Absent on
+// purpose: files, threads, clocks. They are the interfaces of quantize-services.ts.
 import { ggmlType } from '../../core/ggml/ggml-type.js';
 import { parseShardName, shardName } from '../../core/gguf/shards.js';
 import { layOutHeader, outputMetadata, type GgufHeader } from '../../core/gguf/write.js';
@@ -122,8 +123,7 @@ async function prepare(
     overwrite: job.overwrite,
     createFolder: job.createFolder ?? false,
   });
-  // Per thread: the piece read, the same as float32, a result under way and one waiting; and two being written.
-  const memoryNeeded = threads * (largest.source + 4 * largest.weights + 2 * largest.target) + 2 * largest.target;
+  const memoryNeeded = memoryOf(largest, threads);
   const headerLengths = headers.map(header => header.byteLength);
   const checked = preflight(plan, headerLengths, { ...facts, overwrite: job.overwrite, memoryNeeded });
   if (!job.dryRun) throwFirstError(checked);
@@ -144,6 +144,16 @@ async function prepare(
     slotByteLength: largest.target,
     problems,
   };
+}
+
+/**
+ * Bytes of memory at most. Per thread the piece read and the same as float32, then what is in each slot: a result and the
+ * importance weights of its task, of which there are two per thread and two more. WebAssembly computes on copies.
+ */
+function memoryOf(largest: ReturnType<typeof largestChunk>, threads: number): number {
+  const { source, target, weights, importance } = largest;
+  const perThread = source + 4 * weights + (source + target + 4 * importance);
+  return threads * perThread + (2 * threads + 2) * (target + 4 * importance);
 }
 
 function splitOf(job: QuantizeJob): OutputSplit {

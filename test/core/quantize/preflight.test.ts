@@ -80,11 +80,15 @@ test('disk: exactly enough is enough, one byte less is not, what is resumed coun
   check({ diskFree: 1000 }, 'error disk/too-small: 1.03 MB are needed in /out, 1.00 kB are free.');
 });
 
-test('memory that is short is a warning, and errors come first', () => {
+test('memory that is short is a warning, an error if the run alone fills the machine, and errors come first', () => {
   check(
     { memoryAvailable: 2 ** 27, outputs: [{ ...output, exists: true }] },
     'error output/exists: /out/m.gguf exists already.',
     'warning memory/low: The run takes up to 268 MB of memory, 134 MB are available.',
+  );
+  check(
+    { memoryNeeded: 2 ** 34 },
+    'error memory/too-small: The run takes up to 17.2 GB of memory, 8.59 GB are available.',
   );
   const refused = planQuantization(source, {
     ...defaultOptions('Q8_0'),

@@ -1,0 +1,170 @@
+// The quantize job: what it refuses or fails at, how it says so, and that nothing is left behind.
+import {
+  appendFileSync,
+  copyFileSync,
+  existsSync,
+  readFileSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import path from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { SYSTEM } from '../../src/platform/output-system.js';
+import { quantizeServices } from '../../src/platform/quantize-services.js';
+import { tinycoder } from '../worker/built-worker.js';
+import { at, built, digest, failure, files, folder, type Run, useQuantize } from './quantize-run.js';
+import { bfloat16, weights, writeSmallModel } from './small-model.js';
+
+useQuantize();
+
+describe('what is refused', () => {
+  test('a NaN, with its place', async () => {
+    const data = weights(4 * 256, 1);
+    data[2 * 256 + 7] = NaN;
+    writeSmallModel(at('nan.gguf'), [{ name: 'blk.0.ffn_up.weight', ne: [256, 4], type: 'F32', data }]);
+    expect(await failure({ source: at('nan.gguf'), type: 'Q4_K_S' })).toBe(
+      'quantize/non-finite: blk.0.ffn_up.weight: element 519 (row 2, column 7) is NaN or infinite; Q4_K cannot hold that. -> The model is damaged or was converted wrongly: fetch or convert it again, or keep this tensor in its type with a rule.',
+    );
+    expect(files()).toEqual(['nan.gguf']);
+  });
+
+  test('an infinity deep in a tensor of many tasks', async () => {
+    const rows = 3000;
+    const data = bfloat16(weights(rows * 256, 2));
+    data[2999 * 256 + 255] = 0x7f80;
+    writeSmallModel(at('inf.gguf'), [{ name: 'blk.0.ffn_up.weight', ne: [256, rows], type: 'BF16', data }]);
+    expect(await failure({ source: at('inf.gguf'), type: 'Q8_0' })).toContain('element 767999 (row 2999, column 255)');
+    expect(files()).toEqual(['inf.gguf']);
+  });
+
+  test('weights whose scale does not fit', async () => {
+    const data = weights(256, 3);
+    data[9] = 3e38;
+    writeSmallModel(at('big.gguf'), [
+      { name: 'blk.0.ffn_up.weight', ne: [256, 1, 1], type: 'F32', data: data },
+      { name: 'blk.0.ffn_down.weight', ne: [256, 2], type: 'F32', data: Float32Array.from([...data, ...data]) },
+    ]);
+    expect(await failure({ source: at('big.gguf'), type: 'Q8_0' })).toMatch(
+      /^quantize\/scale-overflow: blk\.0\.ffn_down\.weight: around element 0 /,
+    );
+  });
+
+  test('an output that exists, and one that is the input', async () => {
+    writeFileSync(at('out.gguf'), 'precious');
+    copyFileSync(tinycoder, at('in.gguf'));
+    expect(await failure({})).toMatch(/^output\/exists: …\/out\.gguf exists already/);
+    expect(await failure({ source: at('in.gguf'), output: at('in.gguf'), overwrite: true })).toMatch(
+      /^output\/is-source: /,
+    );
+    expect(readFileSync(at('out.gguf'), 'utf8')).toBe('precious');
+    expect(digest(at('in.gguf'))).toBe(digest(tinycoder));
+    expect(files()).toEqual(['in.gguf', 'out.gguf']);
+  });
+
+  test('folders that cannot be written to', async () => {
+    writeFileSync(at('file'), '');
+    expect(await failure({ output: at('nowhere/out.gguf') })).toMatch(/^output\/no-folder: /);
+    expect(await failure({ output: at('file/out.gguf') })).toMatch(/^output\/no-folder: /);
+    expect(await failure({ output: folder })).toMatch(/^output\/is-folder: /);
+    // Also root cannot create files there.
+    if (existsSync('/proc/self')) expect(await failure({ output: '/proc/self/out.gguf' })).toMatch(/^(io|output)\//);
+  });
+
+  test('no GGUF, a truncated one, a missing one', async () => {
+    writeFileSync(at('text.gguf'), 'once upon a time');
+    copyFileSync(tinycoder, at('short.gguf'));
+    truncateSync(at('short.gguf'), 5_000_000);
+    for (const name of ['text.gguf', 'short.gguf', 'missing.gguf']) {
+      expect(await failure({ source: at(name) })).toMatch(/^(gguf|io)\/[a-z-]+: .{20,} -> /);
+    }
+    expect(files()).toEqual(['short.gguf', 'text.gguf']);
+  });
+
+  test('blocks in a big-endian file', async () => {
+    writeSmallModel(
+      at('be.gguf'),
+      [{ name: 'blk.0.ffn_up.weight', ne: [32, 2], type: 'Q8_0', data: new Uint8Array(68) }],
+      false,
+    );
+    const run = { source: at('be.gguf'), type: 'Q4_0', options: { allowRequantize: true } };
+    expect(await failure(run)).toMatch(
+      /^quantize\/big-endian: blk\.0\.ffn_up\.weight is stored as Q8_0 in a big-endian file/,
+    );
+    expect(files()).toEqual(['be.gguf']);
+  });
+
+  test('a source that changes or shrinks meanwhile', async () => {
+    copyFileSync(tinycoder, at('in.gguf'));
+    let once = true;
+    const touch = (act: () => void): Run => ({
+      source: at('in.gguf'),
+      onProgress: ({ phase, done }) => {
+        if (phase !== 'quantize' || done === 0 || !once) return;
+        once = false;
+        act();
+      },
+    });
+    expect(await failure(touch(() => appendFileSync(at('in.gguf'), 'x')))).toMatch(/^io\/source-changed: /);
+    copyFileSync(tinycoder, at('in.gguf'));
+    once = true;
+    expect(await failure(touch(() => utimesSync(at('in.gguf'), 1, 1)))).toMatch(/^io\/source-changed: /);
+    once = true;
+    expect(await failure(touch(() => truncateSync(at('in.gguf'), 400_000)))).toMatch(
+      /^io\/(truncated|source-changed): /,
+    );
+    expect(files()).toEqual(['in.gguf']);
+  });
+
+  test('a disk that becomes full', async () => {
+    let room = 1_000_000;
+    const full = {
+      ...SYSTEM,
+      diskFree: () => Promise.resolve(room < 0 ? 0 : 2 ** 40),
+      write: (...args: Parameters<typeof SYSTEM.write>) => {
+        room -= args[1].length;
+        if (room < 0)
+          return Promise.reject(Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' }));
+        return SYSTEM.write(...args);
+      },
+    };
+    const outcome = await failure({ services: () => quantizeServices(built.dist, full) });
+    expect(outcome).toMatch(
+      /^io\/disk-full: …\/out\.gguf needs 3\.33 MB \(3,328,576 bytes\), [\d.]+ \w+ were written, and in … 0 bytes are free\. -> Free space/,
+    );
+    expect(files()).toEqual([]);
+  });
+
+  test('a disk that is too small, before anything is written', async () => {
+    const small = { ...SYSTEM, diskFree: () => Promise.resolve(1000) };
+    expect(await failure({ services: () => quantizeServices(built.dist, small) })).toMatch(
+      /^disk\/too-small: 3\.33 MB are needed/,
+    );
+    expect(files()).toEqual([]);
+  });
+
+  test('threads that die or do not start', async () => {
+    const dying = path.join(folder, 'dist');
+    const { mkdirSync, symlinkSync } = await import('node:fs');
+    mkdirSync(dying);
+    symlinkSync(path.join(built.dist, 'kernels'), path.join(dying, 'kernels'));
+    const thread = path.join(dying, 'quantize-thread.js');
+    const ready =
+      "const { parentPort } = require('node:worker_threads'); parentPort.postMessage({ kind: 'ready', backend: 'wasm', isa: 'x' });";
+    const run = { services: () => quantizeServices(dying) };
+    for (const [code, said] of [
+      ['throw new Error("no luck")', 'no luck'],
+      ['process.exit(3)', 'it ended with code 3'],
+      [`${ready} parentPort.on('message', () => { throw new Error('boom'); })`, 'boom'],
+      [`${ready} parentPort.on('message', () => process.exit(7))`, 'it ended with code 7'],
+    ] as const) {
+      writeFileSync(thread, code);
+      expect(await failure(run)).toContain(`quantize/thread-failed: A thread of the run stopped: ${said}.`);
+    }
+    expect(files()).toEqual(['dist']);
+  });
+
+  test('kernels that are missing', async () => {
+    expect(await failure({ services: () => quantizeServices(folder) })).toMatch(/^(quantize|kernel)\//);
+  });
+});
