@@ -84,6 +84,14 @@ function directoryError(path: string): QuantsmithError {
   return new QuantsmithError('io/is-directory', `${path} is a folder.`, 'Give the path of a file in it.');
 }
 
+/** In messages of Node and of the system's loader that have no code: whatever they say failed, this is the reason. */
+export const TOO_MANY_FILES = /\b(?:EMFILE|ENFILE)\b|too many open files/i;
+
+export function tooManyFiles(message: string, options?: ErrorOptions): QuantsmithError {
+  const hint = 'Use fewer threads, close other programs, or raise the limit (ulimit -n).';
+  return new QuantsmithError('io/too-many-files', message, hint, options);
+}
+
 /** The system's error for a path as ours: a code that callers can tell apart, a message and what to do. */
 export function ioError(error: unknown, path: string): QuantsmithError {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
@@ -119,12 +127,7 @@ export function ioError(error: unknown, path: string): QuantsmithError {
       );
     case 'EMFILE':
     case 'ENFILE':
-      return new QuantsmithError(
-        'io/too-many-files',
-        `Too many files are open; ${path} could not be opened.`,
-        'Raise the limit (ulimit -n).',
-        options,
-      );
+      return tooManyFiles(`Too many files are open; ${path} could not be opened.`, options);
     case 'ELOOP':
     case 'ENAMETOOLONG':
       return new QuantsmithError(

@@ -8,6 +8,7 @@ import { NativeBackend, type KernelAddon } from '../engine/backends/native.js';
 import { WasmBackend, type KernelModuleExports } from '../engine/backends/wasm.js';
 import type { KernelBackend } from '../engine/kernel-backend.js';
 import { cpuFeatures } from './cpu-features.js';
+import { TOO_MANY_FILES, tooManyFiles } from './file-source.js';
 
 // The part of the WebAssembly interface used here; @types/node leaves it to the DOM library.
 declare const WebAssembly: {
@@ -44,6 +45,7 @@ export async function loadBackend(
       failures.push(`native kernels: ${messageOf(error)}`);
     }
     if (choice === 'native') {
+      refuseTooManyFiles(failures);
       throw new QuantsmithError(
         'kernel/native-unavailable',
         `The native kernels were asked for but do not load: ${failures.join('; ')}.`,
@@ -57,11 +59,18 @@ export async function loadBackend(
   } catch (error) {
     failures.push(`WebAssembly kernels: ${messageOf(error)}`);
   }
+  refuseTooManyFiles(failures);
   throw new QuantsmithError(
     choice === 'wasm' ? 'kernel/wasm-unavailable' : 'kernel/unavailable',
     `The kernels do not load: ${failures.join('; ')}.`,
     'Reinstall the extension, or build the kernels: npm run build.',
   );
+}
+
+/** Then other kernels would not load either. */
+function refuseTooManyFiles(failures: readonly string[]): void {
+  const text = failures.join('; ');
+  if (TOO_MANY_FILES.test(text)) throw tooManyFiles(`The kernels do not load: ${text}.`);
 }
 
 function announce(backend: KernelBackend, notes: readonly string[]): LoadedBackend {

@@ -7,6 +7,7 @@ import { Worker } from 'node:worker_threads';
 import { QuantsmithError, errorFromData } from '../core/problem.js';
 import type { ConversionResult, Converter, ConverterRequest } from '../engine/jobs/quantize-services.js';
 import type { ConversionTask, FromThread, ThreadSettings, ToThread } from '../protocol/quantize-thread-protocol.js';
+import { TOO_MANY_FILES, tooManyFiles } from './file-source.js';
 
 /** More threads than this are a mistake; each costs some 10 MB. */
 const MAX_THREADS = 256;
@@ -142,6 +143,7 @@ export class QuantizeThreads implements Converter {
 }
 
 function threadFailed(reason: string): QuantsmithError {
+  if (TOO_MANY_FILES.test(reason)) return tooManyFiles(`A thread of the run stopped: ${reason}.`);
   return new QuantsmithError(
     'quantize/thread-failed',
     `A thread of the run stopped: ${reason}.`,

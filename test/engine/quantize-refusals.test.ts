@@ -161,6 +161,8 @@ describe('what is refused', () => {
       writeFileSync(thread, code);
       expect(await failure(run)).toContain(`quantize/thread-failed: A thread of the run stopped: ${said}.`);
     }
+    writeFileSync(thread, 'throw new Error("EMFILE: too many open files, open x")');
+    expect(await failure(run)).toMatch(/^io\/too-many-files: .* -> Use fewer threads.*ulimit/);
     expect(files()).toEqual(['dist']);
   });
 
