@@ -13,7 +13,8 @@ import type { ProblemList } from './problem-list.js';
 
 const refused = 'llama.cpp refuses the file; quantizing or copying the model with Quantsmith writes a correct layout.';
 
-export function checkLayout(file: GgufFile, problems: ProblemList): void {
+/** `exactOffsets` has the data offsets beyond 2^53 by `infoOffset`, so that messages show what the file says. */
+export function checkLayout(file: GgufFile, exactOffsets: ReadonlyMap<number, bigint>, problems: ProblemList): void {
   const { tensors, alignment, dataOffset, fileSize } = file;
   const pad = (length: number): number => Math.ceil(length / alignment) * alignment;
   /** Where llama.cpp wants the next tensor; unknown after a tensor of unknown size. */
@@ -21,32 +22,37 @@ export function checkLayout(file: GgufFile, problems: ProblemList): void {
   let cutCount = 0;
   let firstCut: GgufTensorInfo | undefined;
   let end = dataOffset;
+  /** Where the tensors end that are only incomplete; what lies somewhere else altogether has its own problem. */
+  let endOfCut = dataOffset;
   for (const tensor of tensors) {
     const { name, offset, byteLength } = tensor;
+    const exactOffset = exactOffsets.get(tensor.infoOffset) ?? offset;
     const details = { offset: tensor.infoOffset, subject: name };
     const tensorEnd = tensor.fileOffset + (byteLength ?? 0);
     end = Math.max(end, tensorEnd);
-    const consecutive = expected === undefined || offset === expected;
+    const consecutive = isExact(tensor) && (expected === undefined || offset === expected);
     const beyond = tensorEnd > fileSize;
     if (beyond && !consecutive) {
-      const message = `Tensor ${quote(name)} lies at data offset ${digits(offset)}, outside the ${Math.max(0, fileSize - dataOffset)} bytes of the data section${expected === undefined ? '' : `; ${expected} expected`}.`;
+      const message = `Tensor ${quote(name)} lies at data offset ${digits(exactOffset)}, outside the ${Math.max(0, fileSize - dataOffset)} bytes of the data section${expected === undefined ? '' : `; ${expected} expected`}.`;
       problems.add('error', 'gguf/offset-out-of-range', message, { ...details, hint: 'The header is damaged.' });
     } else if (beyond) {
       firstCut ??= tensor;
       cutCount++;
+      endOfCut = Math.max(endOfCut, tensorEnd);
     }
     if (offset % alignment !== 0) {
-      const message = `Tensor ${quote(name)} lies at data offset ${offset}, which is no multiple of the alignment ${alignment}.`;
+      const message = `Tensor ${quote(name)} lies at data offset ${digits(exactOffset)}, which is no multiple of the alignment ${alignment}.`;
       problems.add('warning', 'gguf/offset-unaligned', message, { ...details, hint: refused });
     } else if (!consecutive && !beyond) {
       const message = `Tensor ${quote(name)} lies at data offset ${offset}; ${String(expected)} expected right after the tensor before it.`;
       problems.add('warning', 'gguf/offset-not-consecutive', message, { ...details, hint: refused });
     }
-    expected = byteLength === undefined ? undefined : pad(offset + byteLength);
+    // Beyond 2^53 the next place would be a guess; that this tensor lies outside has been reported.
+    expected = byteLength === undefined || !isExact(tensor) ? undefined : pad(offset + byteLength);
   }
   if (firstCut) {
     const others = cutCount === 1 ? 'is' : `and ${plural(cutCount - 1, 'more tensor')} are`;
-    const message = `The file has ${fileSize} bytes, but its tensors reach to byte ${digits(end)}: tensor ${quote(firstCut.name)} ${others} incomplete.`;
+    const message = `The file has ${fileSize} bytes, but its tensors reach to byte ${digits(endOfCut)}: tensor ${quote(firstCut.name)} ${others} incomplete.`;
     const hint = 'The download or copy stopped early: fetch the file again.';
     problems.add('error', 'gguf/data-truncated', message, { offset: fileSize, hint, subject: firstCut.name });
   }
@@ -60,8 +66,14 @@ export function checkLayout(file: GgufFile, problems: ProblemList): void {
   }
 }
 
+function isExact({ offset }: GgufTensorInfo): boolean {
+  return offset <= Number.MAX_SAFE_INTEGER;
+}
+
 function checkOverlap(tensors: readonly GgufTensorInfo[], problems: ProblemList): void {
-  const byOffset = tensors.filter(tensor => (tensor.byteLength ?? 0) > 0).sort((a, b) => a.offset - b.offset);
+  const byOffset = tensors
+    .filter(tensor => (tensor.byteLength ?? 0) > 0 && isExact(tensor))
+    .sort((a, b) => a.offset - b.offset);
   let before: GgufTensorInfo | undefined;
   for (const tensor of byOffset) {
     const endBefore = before ? before.offset + (before.byteLength ?? 0) : 0;

@@ -9,7 +9,7 @@ import { GGUF_VALUE_TYPES } from './gguf.js';
 import type { GgufArray, GgufInexactName, GgufMetadataEntry, GgufScalar, GgufValueType } from './gguf.js';
 import * as limits from './limits.js';
 import type { ProblemList } from './problem-list.js';
-import { lengthSize, readFixed, readLength, valueSize } from './value.js';
+import { lengthSize, readExactLength, readFixed, readLength, valueSize } from './value.js';
 
 export interface Text {
   readonly text: string;
@@ -112,7 +112,7 @@ export class HeaderCursor {
     const fileOffset = reader.position;
     const elementSize = elementType === 'string' ? size : valueSize(elementType);
     if (length * elementSize > reader.remaining) {
-      const message = `Array ${quote(name)} announces ${digits(length)} elements of ${elementSize} or more bytes, but ${reader.remaining} bytes remain in the file.`;
+      const message = `Array ${quote(name)} announces ${this.lengthJustRead()} elements of ${elementSize} or more bytes, but ${reader.remaining} bytes remain in the file.`;
       this.fail('gguf/length-beyond-file', message, typeOffset + 4, truncatedHint, name);
       return undefined;
     }
@@ -219,14 +219,21 @@ export class HeaderCursor {
     return { text, valid, byteLength, inexact: { byteLength, validUtf8: valid, identity } };
   }
 
+  /** All digits of the length before the position, which is rounded beyond 2^53 when it is read as a number. */
+  private lengthJustRead(): string {
+    this.reader.seek(this.reader.position - lengthSize(this));
+    return digits(readExactLength(this.reader, this));
+  }
+
   private badStringLength(length: number, what: What): void {
     const { reader } = this;
     const offset = reader.position - lengthSize(this);
+    const found = this.lengthJustRead();
     if (length > reader.remaining) {
-      const message = `The length of ${what()} is ${digits(length)} bytes, but ${reader.remaining} bytes remain in the file.`;
+      const message = `The length of ${what()} is ${found} bytes, but ${reader.remaining} bytes remain in the file.`;
       this.fail('gguf/length-beyond-file', message, offset, truncatedHint);
     } else {
-      const message = `The length of ${what()} is ${digits(length)} bytes; llama.cpp and Quantsmith read at most ${limits.MAX_STRING_BYTES}.`;
+      const message = `The length of ${what()} is ${found} bytes; llama.cpp and Quantsmith read at most ${limits.MAX_STRING_BYTES}.`;
       this.fail('gguf/string-too-long', message, offset, 'The header is most likely damaged.');
     }
   }

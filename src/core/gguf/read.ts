@@ -22,7 +22,7 @@ import { identify } from './identify.js';
 import * as limits from './limits.js';
 import { ProblemList } from './problem-list.js';
 import { tensorSize } from './tensor-size.js';
-import { lengthSize, readLength } from './value.js';
+import { lengthSize, readExactLength } from './value.js';
 
 export type { ReadGgufOptions } from './header-cursor.js';
 
@@ -55,6 +55,8 @@ class HeaderReader {
   private readonly metadata: GgufMetadataEntry[] = [];
   private readonly tensors: Mutable<GgufTensorInfo>[] = [];
   private readonly cursor: HeaderCursor;
+  /** Data offsets beyond 2^53 by the place of their info, for messages: in `tensors` they are rounded. */
+  private readonly exactOffsets = new Map<number, bigint>();
 
   constructor(
     private readonly source: ByteSource,
@@ -151,18 +153,18 @@ class HeaderReader {
   private async readCounts(): Promise<{ tensors: number; metadata: number } | undefined> {
     const size = lengthSize(this.cursor);
     if (!(await this.cursor.need(2 * size, () => 'the numbers of tensors and metadata entries'))) return undefined;
-    const tensors = readLength(this.reader, this.cursor);
-    const metadata = readLength(this.reader, this.cursor);
+    const tensors = readExactLength(this.reader, this.cursor);
+    const metadata = readExactLength(this.reader, this.cursor);
     const offset = this.reader.position - 2 * size;
     // The smallest entry: an empty key and a one-byte value. The smallest tensor info: no name and no dimension.
     if (!this.countFits('metadata entries', metadata, size + 5, limits.MAX_METADATA_ENTRIES, offset + size))
       return undefined;
     // A wrong number of tensors does not keep the metadata from being read.
     const tensorsFit = this.countFits('tensors', tensors, size + 16, limits.MAX_TENSORS, offset);
-    return { metadata, tensors: tensorsFit ? tensors : -1 };
+    return { metadata: Number(metadata), tensors: tensorsFit ? Number(tensors) : -1 };
   }
 
-  private countFits(what: string, count: number, least: number, limit: number, offset: number): boolean {
+  private countFits(what: string, count: number | bigint, least: number, limit: number, offset: number): boolean {
     const fits = Math.floor(this.reader.remaining / least);
     if (count > fits) {
       const message = `The header announces ${digits(count)} ${what}, but the ${this.reader.remaining} bytes after it have room for ${fits} at most.`;
@@ -290,12 +292,15 @@ class HeaderReader {
       }
       const size = lengthSize(this.cursor);
       if (!(await this.cursor.need(dimensions * size + 12, what))) return false;
-      const ne: number[] = [];
-      for (let d = 0; d < dimensions; d++) ne.push(readLength(this.reader, this.cursor));
-      if (dimensions === 0) ne.push(1);
+      const shape: (number | bigint)[] = [];
+      for (let d = 0; d < dimensions; d++) shape.push(readExactLength(this.reader, this.cursor));
+      if (dimensions === 0) shape.push(1);
       const typeId = this.reader.u32();
-      const offset = this.reader.length64();
-      const { elementCount, byteLength } = tensorSize(name, ne, typeId, infoOffset, this.problems);
+      const exactOffset = this.reader.u64();
+      const offset = Number(exactOffset);
+      if (typeof exactOffset === 'bigint') this.exactOffsets.set(infoOffset, exactOffset);
+      const ne = shape.map(Number);
+      const { elementCount, byteLength } = tensorSize(name, shape, typeId, infoOffset, this.problems);
       this.tensors.push({
         name,
         ...(read.inexact && { inexactName: read.inexact }),
@@ -347,7 +352,7 @@ class HeaderReader {
     // Without tensors there is no data section, and nothing to align.
     file.dataOffset = this.tensors.length === 0 ? end : Math.ceil(end / file.alignment) * file.alignment;
     for (const tensor of this.tensors) tensor.fileOffset = file.dataOffset + tensor.offset;
-    if (complete) checkLayout(file, this.problems);
+    if (complete) checkLayout(file, this.exactOffsets, this.problems);
   }
 }
 

@@ -9,14 +9,15 @@ const DAMAGED = 'The header is damaged or hostile: fetch the file again from a p
 
 export function tensorSize(
   name: string,
-  ne: readonly number[],
+  exactShape: readonly (number | bigint)[],
   typeId: number,
   offset: number,
   problems: ProblemList,
 ): { readonly elementCount: number; readonly byteLength: number | undefined } {
   const details = { offset, subject: name };
   const tensor = `Tensor ${quote(name)}`;
-  const shape = `[${ne.map(digits).join(', ')}]`;
+  const shape = `[${exactShape.map(digits).join(', ')}]`;
+  const ne = exactShape.map(Number);
   // A product of up to four numbers below 2^64 is at worst 2^256: no overflow to infinity, and exact while it matters.
   const elementCount = ne.reduce((product, n) => product * n, 1);
   if (ne.some(n => n >= 2 ** 63)) {

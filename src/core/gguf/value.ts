@@ -38,6 +38,11 @@ export function readLength(reader: ByteReader, encoding: Pick<GgufEncoding, 'ver
   return encoding.version === 1 ? reader.u32() : reader.length64();
 }
 
+/** Like `readLength`, with every digit: a bigint beyond 2^53, for messages. */
+export function readExactLength(reader: ByteReader, encoding: Pick<GgufEncoding, 'version'>): number | bigint {
+  return encoding.version === 1 ? reader.u32() : reader.u64();
+}
+
 /** Reads a value of fixed size whose bytes have been ensured. */
 export function readFixed(reader: ByteReader, type: FixedType): Exclude<GgufScalar, string> {
   switch (type) {

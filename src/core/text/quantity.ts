@@ -15,8 +15,8 @@ export function formatInteger(value: number | bigint): string {
   return typeof value === 'number' && !Number.isFinite(value) ? UNKNOWN : grouped.format(value);
 }
 
-/** All digits of a whole number from a file and nothing else, also beyond 2^53, for messages: `18446744073709551616`. */
-export function digits(value: number): string {
+/** All digits of a whole number from a file and nothing else, also beyond 2^53, for messages: `18446744073709551584`. */
+export function digits(value: number | bigint): string {
   return value > Number.MAX_SAFE_INTEGER ? String(BigInt(value)) : String(value);
 }
 

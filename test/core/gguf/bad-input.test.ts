@@ -80,7 +80,7 @@ describe('counts and lengths beyond the file', () => {
     [
       'negative metadata count',
       `count metadata -1\n${arch}`,
-      'gguf/count-beyond-file @16: The header announces 18446744073709551616 metadata entries, but the 45 bytes after it have room for 3 at most.',
+      'gguf/count-beyond-file @16: The header announces 18446744073709551615 metadata entries, but the 45 bytes after it have room for 3 at most.',
     ],
     [
       'tensor count',
@@ -101,6 +101,16 @@ describe('counts and lengths beyond the file', () => {
       'string length',
       `string a = "abc" !4`,
       'gguf/length-beyond-file @37: The length of the value of "a" is 4 bytes, but 3 bytes remain in the file.',
+    ],
+    [
+      'string length with all digits',
+      `string a = "abc" !18446744073709551615`,
+      'gguf/length-beyond-file @37: The length of the value of "a" is 18446744073709551615 bytes, but 3 bytes remain in the file.',
+    ],
+    [
+      'array count with all digits',
+      'u8[] a = [1] !18446744073709551615',
+      'gguf/length-beyond-file @41: Array "a" announces 18446744073709551615 elements of 1 or more bytes, but 1 bytes remain in the file.',
     ],
     [
       'array count',
@@ -208,7 +218,7 @@ describe('tensors', () => {
     [
       'negative dimension',
       'tensor a F32 [4,-1]',
-      'gguf/shape @24: Tensor "a" has a negative dimension in its shape [4, 18446744073709551616].',
+      'gguf/shape @24: Tensor "a" has a negative dimension in its shape [4, 18446744073709551615].',
     ],
     [
       'overflowing product',
@@ -218,7 +228,7 @@ describe('tensors', () => {
     [
       'overflowing zero',
       'tensor a F32 [9007199254740993,0]',
-      'gguf/shape @24: Tensor "a" has the shape [9007199254740992, 0]: more than 2^53 elements.',
+      'gguf/shape @24: Tensor "a" has the shape [9007199254740993, 0]: more than 2^53 elements.',
     ],
     [
       'zero dimension',
@@ -263,7 +273,13 @@ describe('tensors', () => {
     [
       'huge offset',
       'tensor a F32 [4] @18446744073709551584',
-      'gguf/offset-out-of-range @24: Tensor "a" lies at data offset 18446744073709551616, outside the 0 bytes of the data section; 0 expected.',
+      'gguf/offset-out-of-range @24: Tensor "a" lies at data offset 18446744073709551584, outside the 0 bytes of the data section; 0 expected.',
+    ],
+    [
+      'two huge offsets',
+      'tensor a F32 [4] @18446744073709551615\ntensor b F32 [4] @18446744073709551614\ndata 32',
+      `gguf/offset-out-of-range @24: Tensor "a" lies at data offset 18446744073709551615, outside the 32 bytes of the data section; 0 expected.
+      gguf/offset-out-of-range @57: Tensor "b" lies at data offset 18446744073709551614, outside the 32 bytes of the data section.`,
     ],
     [
       'unaligned',
