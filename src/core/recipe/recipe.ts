@@ -28,12 +28,6 @@ export interface RecipeDiagnostic {
   readonly unnecessary?: boolean;
 }
 
-/** A value together with where it is written. */
-export interface Located<T> {
-  readonly value: T;
-  readonly range: TextRange;
-}
-
 export interface LocatedPath {
   /** As written; relative to the recipe's folder. */
   readonly path: string;
