@@ -1,6 +1,6 @@
 // What an inspector is told about a model: plain data, small, whatever the file holds.
 import { expect, test } from 'vitest';
-import { MemorySource } from '../../src/core/bytes/byte-source.js';
+import { MemorySource } from '../fixtures/gguf/memory-source.js';
 import { readModel } from '../../src/core/gguf/shards.js';
 import { tensorRole } from '../../src/core/model/tensor-role.js';
 import {

@@ -1,7 +1,7 @@
 // Descriptions of models to show: a real file, and made ones that are large, broken or hostile.
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { MemorySource } from '../../src/core/bytes/byte-source.js';
+import { MemorySource } from '../fixtures/gguf/memory-source.js';
 import { readModel } from '../../src/core/gguf/shards.js';
 import { inspectArray, inspectModel, inspectString, type InspectedModel } from '../../src/engine/jobs/inspect.js';
 import type { InspectorRequest, InspectorResponse } from '../../src/protocol/inspector-protocol.js';

@@ -15,22 +15,3 @@ export interface ByteSource {
    */
   read(offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array>;
 }
-
-/** Bytes already in memory as a source. */
-export class MemorySource implements ByteSource {
-  constructor(
-    private readonly bytes: Uint8Array,
-    readonly name = 'memory',
-  ) {}
-
-  get size(): number {
-    return this.bytes.length;
-  }
-
-  read(offset: number, length: number): Promise<Uint8Array> {
-    if (offset < 0 || length < 0 || offset + length > this.bytes.length) {
-      return Promise.reject(new RangeError(`read of ${length} bytes at ${offset} of ${this.bytes.length}`));
-    }
-    return Promise.resolve(this.bytes.slice(offset, offset + length));
-  }
-}

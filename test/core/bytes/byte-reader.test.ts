@@ -1,7 +1,7 @@
 // The window must be invisible: whatever its size, the same bytes come out, and no more than asked for goes in.
 import { describe, expect, test } from 'vitest';
 import { ByteReader, cutUtf8, decodeUtf8 } from '../../../src/core/bytes/byte-reader.js';
-import { MemorySource } from '../../../src/core/bytes/byte-source.js';
+import { MemorySource } from '../../fixtures/gguf/memory-source.js';
 import { ByteWriter } from '../../../src/core/bytes/byte-writer.js';
 import { CountingSource } from '../gguf/world.js';
 

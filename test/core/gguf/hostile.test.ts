@@ -1,7 +1,7 @@
 // Files made to hurt: cut at every byte, damaged at random, or claiming far more than they hold. The reader must end
 // quickly, with a problem, and without asking the source for more than its limits say.
 import { describe, expect, test } from 'vitest';
-import { MemorySource } from '../../../src/core/bytes/byte-source.js';
+import { MemorySource } from '../../fixtures/gguf/memory-source.js';
 import { MAX_SCANNED_BYTES } from '../../../src/core/gguf/limits.js';
 import { readArray, readString } from '../../../src/core/gguf/read-values.js';
 import { readGguf } from '../../../src/core/gguf/read.js';

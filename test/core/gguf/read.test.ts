@@ -1,6 +1,6 @@
 // What comes out of good files: every value type in every version and byte order, pages of arrays, long strings.
 import { describe, expect, test } from 'vitest';
-import { MemorySource } from '../../../src/core/bytes/byte-source.js';
+import { MemorySource } from '../../fixtures/gguf/memory-source.js';
 import { metadataArray, metadataEntry, metadataNumber, metadataString } from '../../../src/core/gguf/gguf.js';
 import { readArray, readString } from '../../../src/core/gguf/read-values.js';
 import { readGguf } from '../../../src/core/gguf/read.js';

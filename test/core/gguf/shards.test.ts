@@ -1,6 +1,7 @@
 // Models in several files: joined whichever file is opened; what is missing or out of place is named.
 import { expect, test } from 'vitest';
-import { MemorySource, type ByteSource } from '../../../src/core/bytes/byte-source.js';
+import type { ByteSource } from '../../../src/core/bytes/byte-source.js';
+import { MemorySource } from '../../fixtures/gguf/memory-source.js';
 import { parseShardName, readModel, shardName } from '../../../src/core/gguf/shards.js';
 import { QuantsmithError } from '../../../src/core/problem.js';
 import { buildGguf } from '../../fixtures/gguf/gguf-builder.js';

@@ -2,7 +2,7 @@
 // must not cost much.
 import { readGguf, type ReadGgufOptions } from '../../../src/core/gguf/read.js';
 import type { ByteSource } from '../../../src/core/bytes/byte-source.js';
-import { MemorySource } from '../../../src/core/bytes/byte-source.js';
+import { MemorySource } from '../../fixtures/gguf/memory-source.js';
 import type { GgufMetadataEntry } from '../../../src/core/gguf/gguf.js';
 import type { Problem } from '../../../src/core/problem.js';
 import { buildGguf } from '../../fixtures/gguf/gguf-builder.js';

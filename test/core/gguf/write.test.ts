@@ -1,6 +1,6 @@
 // Headers that are written, read again; entries copied from every version and byte order; the exact length beforehand.
 import { describe, expect, test } from 'vitest';
-import { MemorySource } from '../../../src/core/bytes/byte-source.js';
+import { MemorySource } from '../../fixtures/gguf/memory-source.js';
 import { readModel } from '../../../src/core/gguf/shards.js';
 import { layOutHeader, outputMetadata, type GgufHeader, type OutputEntry } from '../../../src/core/gguf/write.js';
 import { buildGguf, sampleGguf } from '../../fixtures/gguf/gguf-builder.js';

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { MemorySource } from '../../../src/core/bytes/byte-source.js';
+import { MemorySource } from '../../fixtures/gguf/memory-source.js';
 import { ggmlType } from '../../../src/core/ggml/ggml-type.js';
 import { layOutHeader, type NewEntry } from '../../../src/core/gguf/write.js';
 import { readImatrix } from '../../../src/core/quantize/imatrix-file.js';

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { FILE_TYPES } from '../../../src/core/ggml/file-type.js';
 import { byteLengthOf, GGML_TYPES, ggmlType } from '../../../src/core/ggml/ggml-type.js';
 import { layOutHeader, outputMetadata } from '../../../src/core/gguf/write.js';
-import { MemorySource } from '../../../src/core/bytes/byte-source.js';
+import { MemorySource } from '../../fixtures/gguf/memory-source.js';
 import { headerByteLengths } from '../../../src/core/quantize/plan-metadata.js';
 import { planQuantization } from '../../../src/core/quantize/plan.js';
 import type { OutputSplit, QuantizeOptions } from '../../../src/core/quantize/quantization-plan.js';

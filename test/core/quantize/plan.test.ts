@@ -10,7 +10,7 @@ import { defaultOptions, planQuantization, type PlanExtras } from '../../../src/
 import type { QuantizationPlan, QuantizeOptions, TensorRule } from '../../../src/core/quantize/quantization-plan.js';
 import { readGguf } from '../../../src/core/gguf/read.js';
 import { readModel } from '../../../src/core/gguf/shards.js';
-import { MemorySource } from '../../../src/core/bytes/byte-source.js';
+import { MemorySource } from '../../fixtures/gguf/memory-source.js';
 import { buildGguf } from '../../fixtures/gguf/gguf-builder.js';
 import { sourceOf } from './plan-golden.js';
 
