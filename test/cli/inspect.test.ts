@@ -249,7 +249,7 @@ describe('files that are no model', () => {
     expect(text).toEqual({
       exit: 1,
       stdout: '',
-      stderr: `quantsmith: error: ${error.message} [${error.code}]\n  ${error.hint}\n`,
+      stderr: `quantsmith: error: ${error.message} [${error.code}]${placeText(error)}\n  ${error.hint}\n`,
     });
   });
 });
