@@ -73,7 +73,7 @@ function quantizeOptions(invocation: QuantizeInvocation): QuantizeOptions {
 /** Plans for a model without tensors: what is wrong then, but for their absence, is wrong with the options themselves. */
 function refuseWrongOptions(options: QuantizeOptions): void {
   const { problems } = planQuantization({ metadata: [], tensors: [] }, options);
-  const first = problems.find(({ severity, code }) => severity === 'error' && code !== 'plan/no-tensors');
+  const first = problems.find(({ severity }) => severity === 'error');
   if (first) throw new UsageError(first.code, first.message, first.hint);
 }
 
