@@ -16,12 +16,23 @@ export async function packageExtension({ universal = false, log = console.log } 
   const target = native ? `${process.platform}-${process.arch}` : 'universal';
   const out = path.join(root, `out/quantsmith-${target}.vsix`);
   mkdirSync(path.dirname(out), { recursive: true });
+  // The extension page of an installed package cannot show pictures from inside it, nor follow links to files of the
+  // repository: its README goes without both.
+  const readme = path.join(root, 'out/README.md');
+  writeFileSync(
+    readme,
+    readFileSync(path.join(root, 'README.md'), 'utf8')
+      .replaceAll(/^!\[[^\]]*\]\([^)]*\)\n\n/gm, '')
+      .replaceAll(/\[([^\]]*)\]\((?!https?:)[^)]*\)/g, '$1'),
+  );
   const args = [
     'package',
     '--no-dependencies',
     '--skip-license',
     '--allow-missing-repository',
     '--no-rewrite-relative-links',
+    '--readme-path',
+    path.relative(root, readme),
     '--out',
     out,
   ];

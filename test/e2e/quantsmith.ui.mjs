@@ -2,7 +2,17 @@
 // the end, run a recipe as a task, see a diagnostic. Screenshots go to test-results/screenshots; look at them.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
@@ -49,6 +59,7 @@ describe('packaged extension', { timeout: 300_000 }, () => {
       cpSync(path.join(root, 'examples', file), path.join(workspace, file));
     }
     writeFileSync(path.join(workspace, 'broken.quant.yaml'), BROKEN_RECIPE);
+    writeFileSync(path.join(workspace, 'typed.quant.yaml'), '');
     writeFileSync(path.join(workspace, 'not-a-model.gguf'), 'This is not a model.\n');
     extensionsDirectory = installVsix(newest);
     [server, browser] = await Promise.all([
@@ -135,6 +146,23 @@ describe('packaged extension', { timeout: 300_000 }, () => {
       .first()
       .waitFor({ timeout: 30_000 });
     await problems.getByText(/ruls/).first().waitFor();
+  });
+
+  test('lets a recipe be typed: Enter after a finished value starts a new line', async () => {
+    await workbench.openFile('typed.quant.yaml');
+    const { keyboard } = workbench.page;
+    await workbench.page.locator('.editor-instance .view-lines').first().click();
+    const lines = ['recipe: 1', 'source: tinycoder-f16.gguf', 'type: Q5_K_M', 'fallback: error', '# end'];
+    for (const [i, line] of lines.entries()) {
+      await keyboard.type(line, { delay: 60 });
+      // Time for the suggestions to come up: it is them that Enter must not accept.
+      await new Promise(resolve => setTimeout(resolve, 700));
+      if (i < lines.length - 1) await keyboard.press('Enter');
+    }
+    await keyboard.press('Control+s');
+    const typed = path.join(workspace, 'typed.quant.yaml');
+    await until(() => readFileSync(typed, 'utf8').includes('# end'), 'saving');
+    assert.deepEqual(readFileSync(typed, 'utf8').trimEnd().split('\n'), lines);
   });
 
   test('runs a recipe as a task', async () => {

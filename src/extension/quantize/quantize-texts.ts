@@ -52,7 +52,8 @@ function typeItem(preview: TypePreview, recommended: boolean, sourceBytes: numbe
     // An obstacle comes alone, because a long line is cut.
     detail: obstacle
       ? sentence(obstacle.problem.message)
-      : [sentence(preview.summary), ...noteTexts(preview.problems)].join(' '),
+      : // What is special about this model comes first: the end of a long line is cut.
+        [...noteTexts(preview.problems), sentence(preview.summary)].join(' '),
     recommended,
     ...(obstacle ? { obstacle } : {}),
   };
@@ -112,24 +113,30 @@ export function resultText(report: QuantizationReport): string {
   return warnings === 0 ? facts : `${facts} ${plural(warnings, 'warning')} in the log.`;
 }
 
+/** A line of the log with its level, so that warnings stay when only warnings are shown. */
+export interface ReportLine {
+  readonly level: 'info' | 'warn' | 'error';
+  readonly text: string;
+}
+
 /** The report for the log: types by count, then every warning. */
-export function reportLines(report: QuantizationReport): string[] {
+export function reportLines(report: QuantizationReport): ReportLine[] {
   const counts = new Map<string, { tensors: number; bytes: number }>();
   for (const tensor of report.tensors) {
     const row = counts.get(tensor.toType) ?? { tensors: 0, bytes: 0 };
     counts.set(tensor.toType, { tensors: row.tensors + 1, bytes: row.bytes + tensor.byteLength });
   }
   const rows = [...counts].sort((a, b) => b[1].bytes - a[1].bytes);
+  const texts = rows.map(
+    ([type, row]) =>
+      `  ${type.padEnd(8)} ${plural(row.tensors, 'tensor').padStart(12)} ${formatBytes(row.bytes).padStart(10)}`,
+  );
   return [
-    resultText(report),
-    ...rows.map(
-      ([type, row]) =>
-        `  ${type.padEnd(8)} ${plural(row.tensors, 'tensor').padStart(12)} ${formatBytes(row.bytes).padStart(10)}`,
-    ),
-    ...report.problems.map(
-      problem =>
-        `  ${problem.severity}: ${problem.message} [${problem.code}]${problem.hint === undefined ? '' : ` ${problem.hint}`}`,
-    ),
+    ...[resultText(report), ...texts].map((text): ReportLine => ({ level: 'info', text })),
+    ...report.problems.map((problem): ReportLine => ({
+      level: problem.severity === 'warning' ? 'warn' : problem.severity,
+      text: `${problem.message} [${problem.code}]${problem.hint === undefined ? '' : ` ${problem.hint}`}`,
+    })),
   ];
 }
 

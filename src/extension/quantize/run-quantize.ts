@@ -5,7 +5,7 @@ import * as vscode from 'vscode';
 import { errorData, type ErrorData } from '../../core/problem.js';
 import type { QuantizationReport } from '../../core/quantize/quantization-plan.js';
 import type { Services } from '../feature.js';
-import { errorLine } from '../services/log.js';
+import { errorLine, logAt } from '../services/log.js';
 import { computeSettings } from '../services/settings.js';
 import { confirmOverwrite } from './ask.js';
 import { quantizeJob, type QuantizeRequest } from './quantize-request.js';
@@ -52,7 +52,7 @@ async function quantize(request: QuantizeRequest, services: Services): Promise<Q
         },
       ),
     );
-    for (const line of reportLines(report)) services.log.info(line);
+    for (const { level, text } of reportLines(report)) logAt(services.log, level, text);
     return { kind: 'done', report };
   } catch (error) {
     const data = errorData(error);

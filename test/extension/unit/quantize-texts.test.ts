@@ -57,7 +57,7 @@ describe('type list', () => {
         ]),
       ])[0],
     ).toBe(
-      'Q4_K_M | 4.85 bits per weight · 4.85 MB $(star-full) recommended | summary of Q4_K_M. a becomes Q5_0: its rows are no multiple of 256. (and 2 more like it) Something else.',
+      'Q4_K_M | 4.85 bits per weight · 4.85 MB $(star-full) recommended | a becomes Q5_0: its rows are no multiple of 256. (and 2 more like it) Something else. summary of Q4_K_M.',
     );
   });
 
@@ -134,12 +134,12 @@ describe('result', () => {
     expect(resultText({ ...split, problems })).toBe(
       'tiny-Q4_K_M.gguf: 4.90 bits per weight, 6.10 MB in 2 files, 1.3 s (native avx512). 1 warning in the log.',
     );
-    expect(reportLines({ ...report, problems })).toEqual([
-      'tiny-Q4_K_M.gguf: 4.90 bits per weight, 6.10 MB, 1.3 s (native avx512). 1 warning in the log.',
-      '  Q4_K        2 tensors    6.00 MB',
-      '  F32          1 tensor  512 bytes',
-      '  warning: x [a/b] Do y.',
-      '  info: z [c/d]',
+    expect(reportLines({ ...report, problems }).map(({ level, text }) => `${level} ${text}`)).toEqual([
+      'info tiny-Q4_K_M.gguf: 4.90 bits per weight, 6.10 MB, 1.3 s (native avx512). 1 warning in the log.',
+      'info   Q4_K        2 tensors    6.00 MB',
+      'info   F32          1 tensor  512 bytes',
+      'warn x [a/b] Do y.',
+      'info z [c/d]',
     ]);
   });
 });
