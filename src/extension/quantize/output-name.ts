@@ -3,7 +3,7 @@
 import * as path from 'node:path';
 
 /** Type names as they end model file names: `-f16`, `.Q8_0`, `_iq2_xxs`, `-Q4_K_M`, `-MXFP4_MOE`. */
-const TYPE_SUFFIX = /[-._](?:f16|f32|fp16|fp32|bf16|i?q\d(?:_[a-z0-9]+)+|tq\d_\d|mxfp4(?:_moe)?|nvfp4)$/i;
+const TYPE_SUFFIX = /[-._ ](?:f16|f32|fp16|fp32|bf16|i?q\d(?:_[a-z0-9]+)+|tq\d_\d|mxfp4(?:_moe)?|nvfp4)$/i;
 const SHARD_SUFFIX = /-\d{5}-of-\d{5}$/;
 
 /** One of several files of a model, by its name: `qwen-00001-of-00003.gguf`. */

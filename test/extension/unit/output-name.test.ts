@@ -19,6 +19,7 @@ import {
 describe('default output', () => {
   test.each([
     ['/m/tiny-f16.gguf', 'Q4_K_M', '/m/tiny-Q4_K_M.gguf'],
+    ['/m/tiny coder f16.gguf', 'Q4_K_M', '/m/tiny coder-Q4_K_M.gguf'],
     ['/m/tiny-F32.gguf', 'F16', '/m/tiny-F16.gguf'],
     ['/m/Qwen2.5-Coder-0.5B-Instruct-BF16.gguf', 'Q8_0', '/m/Qwen2.5-Coder-0.5B-Instruct-Q8_0.gguf'],
     ['/m/llama.Q5_K_S.gguf', 'Q4_0', '/m/llama-Q4_0.gguf'],
