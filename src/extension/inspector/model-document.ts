@@ -9,6 +9,7 @@ import type { ModelDescription } from '../../protocol/worker-protocol.js';
 import { Disposables } from '../disposables.js';
 import { errorLine } from '../services/log.js';
 import type { WorkerService } from '../services/worker.js';
+import { belongsToModel } from './model-files.js';
 
 export type ModelState =
   | { readonly kind: 'loading' }
@@ -47,7 +48,7 @@ export class ModelDocument implements vscode.CustomDocument {
     return this.uri.fsPath;
   }
 
-  /** Every file the model is stored in, the opened one first. */
+  /** Every file the model was read from, the opened one first. */
   get files(): readonly string[] {
     const shards = this.current.kind === 'model' ? this.current.model.shards.map(shard => shard.path) : [];
     return [...new Set([this.path, ...shards])];
@@ -116,7 +117,7 @@ export class ModelDocument implements vscode.CustomDocument {
       vscode.workspace.createFileSystemWatcher(new vscode.RelativePattern(folder, '*.gguf')),
     );
     const touched = (uri: vscode.Uri): void => {
-      if (!this.files.includes(uri.fsPath)) return;
+      if (!belongsToModel(uri.fsPath, this.path, this.files)) return;
       clearTimeout(this.reloadTimer);
       this.reloadTimer = setTimeout(() => {
         this.reload();
