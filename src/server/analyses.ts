@@ -25,7 +25,7 @@ export interface Analysis {
 export class Analyses {
   readonly #known = new Map<string, Analysis>();
 
-  /** `folder` is where recipes that have never been saved are taken to be. */
+  /** `folder` is where unsaved recipes that have no path of their own are taken to be. */
   constructor(
     documents: DocumentStore,
     private readonly trees: Trees,
@@ -79,14 +79,7 @@ export class Analyses {
 
   /** Absolute path of the document's file; undefined if it has none and nothing to stand in for it. */
   recipePath(document: TextDocument): string | undefined {
-    if (document.uri.startsWith('file:')) {
-      try {
-        return fileURLToPath(document.uri);
-      } catch {
-        return undefined;
-      }
-    }
-    return this.folder === undefined ? undefined : path.join(this.folder, 'untitled.quant.yaml');
+    return recipePathOf(document.uri, this.folder);
   }
 
   /** Absolute path of the source; undefined for URLs, which are never opened here. */
@@ -95,5 +88,24 @@ export class Analyses {
     const { source } = this.of(document).parsed.draft;
     if (recipePath === undefined || !source || isUrl(source.path)) return undefined;
     return resolveRecipePath(recipePath, source.path);
+  }
+}
+
+/**
+ * `file:///m/a.quant.yaml` and `untitled:/m/a.quant.yaml` (not saved yet, but it is known where it will be) are
+ * `/m/a.quant.yaml`; `untitled:Untitled-1` and other schemes stand in `folder`. Undefined if there is none.
+ */
+export function recipePathOf(uri: string, folder: string | undefined): string | undefined {
+  if (uri.startsWith('file:')) return filePath(uri);
+  const unsaved = uri.startsWith('untitled:/') ? filePath(`file:${uri.slice('untitled:'.length)}`) : undefined;
+  return unsaved ?? (folder === undefined ? undefined : path.join(folder, 'untitled.quant.yaml'));
+}
+
+/** Undefined where the URI names no path of this machine: another host, an encoded slash. */
+function filePath(uri: string): string | undefined {
+  try {
+    return fileURLToPath(uri);
+  } catch {
+    return undefined;
   }
 }

@@ -140,6 +140,13 @@ describe('in this process', () => {
     await client.diagnostics(uri, found => found.length === 1 && found[0]?.code === 'recipe/no-match');
   });
 
+  test('a recipe that was never saved finds the model beside where it will be', async () => {
+    await client.initialize();
+    const uri = uriOf('new.quant.yaml').replace('file://', 'untitled:');
+    await client.open(uri, RECIPE);
+    await client.diagnostics(uri, found => found.length === 1 && found[0]?.code === 'recipe/no-match');
+  });
+
   test('completion: keys, types with their cost, tensors, files', async () => {
     await client.initialize();
     const uri = uriOf('a.quant.yaml');

@@ -1,9 +1,27 @@
 // The text of a new recipe for a model: what must be there, and a commented example of a rule. Pure.
 import * as path from 'node:path';
+import { parseShardName, shardName } from '../../core/gguf/shards.js';
 import { defaultOutput } from '../quantize/output-name.js';
 
-/** `folder` is where the recipe will lie; paths in it are relative to that. */
-export function newRecipeText(source: string, fileType: string, folder: string): string {
+/** The file that stands for a whole model: the first shard, whichever is given; any other file itself. */
+export function firstFile(model: string): string {
+  const shard = parseShardName(model);
+  return shard === undefined ? model : shardName(shard.prefix, 1, shard.count);
+}
+
+/**
+ * Beside the model, named after it without its shard number: `big-f16-00002-of-00003.gguf` gives `big-f16.quant.yaml`,
+ * and with `number` 2 `big-f16-2.quant.yaml`.
+ */
+export function recipePathFor(model: string, number: number): string {
+  const stem =
+    parseShardName(model)?.prefix ?? path.join(path.dirname(model), path.basename(model, path.extname(model)));
+  return `${stem}${number === 1 ? '' : `-${number}`}.quant.yaml`;
+}
+
+/** For `model`, or the model that it is a shard of. `folder` is where the recipe will lie; its paths are relative to that. */
+export function newRecipeText(model: string, fileType: string, folder: string): string {
+  const source = firstFile(model);
   const output = defaultOutput(source, fileType);
   return `# ${path.basename(source)} as ${fileType}. Run it with "Quantsmith: Run Recipe", as a task, or with \`quantsmith run\`.
 recipe: 1

@@ -9,7 +9,7 @@ import { Disposables, type Disposable } from '../disposables.js';
 import type { Feature, Services } from '../feature.js';
 import { pickModel } from '../pick-model.js';
 import { errorLine } from '../services/log.js';
-import { newRecipeText } from './recipe-text.js';
+import { newRecipeText, recipePathFor } from './recipe-text.js';
 
 const LANGUAGE = 'quant-recipe';
 
@@ -90,9 +90,8 @@ async function newRecipe(resource: unknown, services: Services): Promise<void> {
 
 /** `tiny-f16.quant.yaml` beside the model, or `tiny-f16-2.quant.yaml` and so on when that exists. */
 async function unusedRecipePath(model: string): Promise<string> {
-  const stem = path.join(path.dirname(model), path.basename(model, path.extname(model)));
   for (let number = 1; ; number++) {
-    const candidate = `${stem}${number === 1 ? '' : `-${number}`}.quant.yaml`;
+    const candidate = recipePathFor(model, number);
     const isFree = await access(candidate).then(
       () => false,
       () => true,

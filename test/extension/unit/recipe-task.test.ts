@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import * as path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { newRecipeText, yamlText } from '../../../src/extension/recipes/recipe-text.js';
+import { newRecipeText, recipePathFor, yamlText } from '../../../src/extension/recipes/recipe-text.js';
 import {
   commandLine,
   parseDefinition,
@@ -103,6 +103,23 @@ describe('new recipe', () => {
       'type: Q4_K_M',
     ]);
   });
+
+  test('names the first shard, whichever is given', () => {
+    const text = newRecipeText('/m/big-f16-00002-of-00003.gguf', 'Q4_K_M', '/m');
+    expect(text).toBe(newRecipeText('/m/big-f16-00001-of-00003.gguf', 'Q4_K_M', '/m'));
+    expect(text.split('\n').slice(2, 4)).toEqual(['source: big-f16-00001-of-00003.gguf', 'output: big-Q4_K_M.gguf']);
+  });
+
+  test.each([
+    ['/m/tiny-f16.gguf', 1, '/m/tiny-f16.quant.yaml'],
+    ['/m/tiny-f16.gguf', 2, '/m/tiny-f16-2.quant.yaml'],
+    ['/m/tiny.v1.GGUF', 1, '/m/tiny.v1.quant.yaml'],
+    ['/m/big-f16-00002-of-00003.gguf', 1, '/m/big-f16.quant.yaml'],
+    ['/m/big-f16-00002-of-00003.gguf', 2, '/m/big-f16-2.quant.yaml'],
+  ])('for %s, number %i, is %s', (model, number, expected) => {
+    expect(recipePathFor(model, number)).toBe(expected);
+  });
+
   test.each([
     ['a.gguf', 'a.gguf'],
     ['../a b.gguf', '../a b.gguf'],
