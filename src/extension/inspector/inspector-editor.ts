@@ -6,6 +6,7 @@ import { errorData } from '../../core/problem.js';
 import type { FromInspector, ToInspector } from '../../protocol/inspector-protocol.js';
 import { Disposables } from '../disposables.js';
 import type { Services } from '../feature.js';
+import { errorLine } from '../services/log.js';
 import { inspectorHtml } from './inspector-html.js';
 import { parseFromInspector, sendableModel, sendableScalar } from './inspector-messages.js';
 import { ModelDocument } from './model-document.js';
@@ -50,7 +51,10 @@ export class InspectorEditor implements vscode.CustomReadonlyEditorProvider<Mode
         }
         registered.record(message);
         isReady ||= message.type === 'ready';
-        void this.receive(document, message, post);
+        this.receive(document, message, post).catch((error: unknown) => {
+          const what = message.type === 'command' ? `${message.type} "${message.command}"` : message.type;
+          this.services.log.error(`The inspector's ${what} failed: ${errorLine(errorData(error))}`);
+        });
       }),
     );
     webview.options = { enableScripts: true, localResourceRoots: [this.webviewFolder] };
