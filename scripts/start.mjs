@@ -1,11 +1,12 @@
 // `npm start`: builds everything and opens examples/ in a real VS Code with the extension loaded: an installed `code`,
 // otherwise code-server from npm on 127.0.0.1. `npm start -- --headless` quantizes the example model by the example recipe
 // instead and prints the resulting table; no editor is needed.
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { build, root } from './build.mjs';
 import { ensureCodeServer, installVsix, startCodeServer } from './code-server.mjs';
+import { openInDesktopCode } from './desktop-code.mjs';
 import { packageExtension } from './package.mjs';
 
 const examples = path.join(root, 'examples');
@@ -20,9 +21,10 @@ if (flags.has('--headless')) {
   process.exit(status ?? 1);
 }
 
-if (!flags.has('--code-server') && spawnSync('code', ['--version'], { stdio: 'ignore' }).status === 0) {
-  await build();
-  execFileSync('code', ['--new-window', `--extensionDevelopmentPath=${root}`, examples], { stdio: 'inherit' });
+const opened =
+  !flags.has('--code-server') &&
+  (await openInDesktopCode({ folder: examples, extensionPath: root, beforeOpening: build }));
+if (opened) {
   console.log('opened examples/ in VS Code with the extension loaded');
 } else {
   ensureCodeServer();

@@ -1,0 +1,7 @@
+declare module '*/scripts/desktop-code.mjs' {
+  export function openInDesktopCode(options: {
+    folder: string;
+    extensionPath: string;
+    beforeOpening?: () => Promise<void>;
+  }): Promise<boolean>;
+}
