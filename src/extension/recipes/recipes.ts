@@ -15,21 +15,32 @@ const LANGUAGE = 'quant-recipe';
 
 export const recipes: Feature = (_context, services) => {
   const owned = new Disposables();
-  let started = false;
+  let server: RecipeServer | undefined;
   const startFor = (document: vscode.TextDocument): void => {
-    if (started || document.languageId !== LANGUAGE) return;
-    started = true;
-    owned.add(startServer(services));
+    if (server !== undefined || document.languageId !== LANGUAGE) return;
+    server = startServer(services);
+    owned.add(server);
   };
   owned.add(vscode.workspace.onDidOpenTextDocument(startFor));
   vscode.workspace.textDocuments.forEach(startFor);
+  owned.add(
+    vscode.commands.registerCommand('quantsmith.restartRecipeServer', async () => {
+      // Without an open recipe there is no server to restart; the first recipe starts one.
+      await server?.restart();
+    }),
+  );
   owned.add(
     vscode.commands.registerCommand('quantsmith.newRecipe', (resource?: unknown) => newRecipe(resource, services)),
   );
   return owned;
 };
 
-function startServer(services: Services): Disposable {
+interface RecipeServer extends Disposable {
+  /** Ends the server's process, if there is one, and starts another; open recipes are checked anew. */
+  restart(): Promise<void>;
+}
+
+function startServer(services: Services): RecipeServer {
   const owned = new Disposables();
   // The protocol is traced here when the channel's level is Trace.
   const outputChannel = owned.add(vscode.window.createOutputChannel('Quantsmith Recipes', { log: true }));
@@ -55,19 +66,25 @@ function startServer(services: Services): Disposable {
     // Rejects if the server never started; it is gone then, which is what was wanted.
     client.dispose().catch(() => undefined);
   });
-  client.start().catch((error: unknown) => {
+  const startFailed = (error: unknown): void => {
     services.log.error(`The recipe language server did not start: ${errorLine(errorData(error))}`);
     const showLog = 'Show Log';
     void vscode.window
       .showErrorMessage(
-        'Recipes are not checked: the recipe language server did not start. Reload the window; if that does not help, report it with the log.',
+        'Recipes are not checked: the recipe language server did not start. Use "Quantsmith: Restart Recipe Server"; if that does not help, report it with the log.',
         showLog,
       )
       .then(pressed => {
         if (pressed === showLog) outputChannel.show();
       });
-  });
-  return owned;
+  };
+  client.start().catch(startFailed);
+  return {
+    restart: () => client.restart().catch(startFailed),
+    dispose: () => {
+      owned.dispose();
+    },
+  };
 }
 
 /** Opens an unsaved recipe for the clicked, the open, or a chosen model. */

@@ -57,6 +57,12 @@ export function statusText(
   }
 }
 
+/** One short line above the menu of the item: the tooltip is too long for it and would be cut. */
+export function menuHint(state: WorkerState, job: { title: string; percent: number | undefined } | undefined): string {
+  const [first = ''] = statusText(state, job).tooltip;
+  return state.kind === 'crashed' && !job ? sentence(state.reason.message) : first;
+}
+
 function ready(tooltip: readonly string[]): StatusText {
   return { text: '$(circuit-board) Quantsmith', tooltip, label: `Quantsmith: ${tooltip.join(' ')}`, isWarning: false };
 }

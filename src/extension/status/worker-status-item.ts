@@ -3,7 +3,7 @@
 import * as vscode from 'vscode';
 import { Disposables } from '../disposables.js';
 import type { Feature, Services } from '../feature.js';
-import { statusText } from './status-texts.js';
+import { menuHint, statusText } from './status-texts.js';
 
 export const workerStatusItem: Feature = (_context, services) => {
   const owned = new Disposables();
@@ -34,7 +34,6 @@ interface MenuItem extends vscode.QuickPickItem {
 }
 
 async function showMenu(services: Services): Promise<void> {
-  const { tooltip } = statusText(services.worker.state, services.jobs.current);
   const { current } = services.jobs;
   const items: MenuItem[] = [
     ...(current ? [entry('close', 'Cancel Running Job', current.title, 'quantsmith.cancelJob')] : []),
@@ -43,7 +42,10 @@ async function showMenu(services: Services): Promise<void> {
     entry('output', 'Show Log', '', 'quantsmith.showLog'),
     entry('debug-restart', 'Restart Worker', current ? 'stops the running job' : '', 'quantsmith.restartWorker'),
   ];
-  const picked = await vscode.window.showQuickPick(items, { title: 'Quantsmith', placeHolder: tooltip.join(' ') });
+  const picked = await vscode.window.showQuickPick(items, {
+    title: 'Quantsmith',
+    placeHolder: menuHint(services.worker.state, services.jobs.current),
+  });
   if (picked) await vscode.commands.executeCommand(picked.command);
 }
 

@@ -40,6 +40,18 @@ suite('recipes', () => {
     await document.save();
   });
 
+  test('the server can be restarted, and checks open recipes anew', async () => {
+    await openBroken();
+    const count = (): number => vscode.languages.getDiagnostics(uri()).length;
+    await until('a diagnostic', () => count() > 0);
+    // The server that goes takes its diagnostics with it; those seen afterwards are the new one's.
+    let wentAway = false;
+    const watching = vscode.languages.onDidChangeDiagnostics(() => (wentAway ||= count() === 0));
+    await vscode.commands.executeCommand('quantsmith.restartRecipeServer');
+    await until('a diagnostic of the new server', () => wentAway && count() > 0);
+    watching.dispose();
+  });
+
   test('completes types', async () => {
     const document = await openBroken();
     const line = document.lineAt(3);

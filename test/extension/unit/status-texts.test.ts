@@ -1,7 +1,7 @@
 // The status bar item in every state of the worker.
 import { expect, test } from 'vitest';
 import type { WorkerState } from '../../../src/extension/services/worker.js';
-import { statusText } from '../../../src/extension/status/status-texts.js';
+import { menuHint, statusText } from '../../../src/extension/status/status-texts.js';
 
 const idle: WorkerState = {
   kind: 'idle',
@@ -51,6 +51,14 @@ test('stopped says why and what to do', () => {
     'It starts again when it is needed. Click to see the log or to restart it now.',
     '(warning)',
   ]);
+});
+
+test('the menu says one line of it', () => {
+  const reason = { code: 'worker/gone', message: 'The worker was killed (SIGKILL).', hint: 'Try again.' };
+  const job = { title: 'Quantizing a.gguf to Q8_0', percent: 42 };
+  expect(menuHint(idle, undefined)).toBe('Ready.');
+  expect(menuHint({ kind: 'crashed', reason }, undefined)).toBe('The worker was killed (SIGKILL).');
+  expect(menuHint(idle, job)).toBe('Quantizing a.gguf to Q8_0: 42 %');
 });
 
 test('screen readers get words, not icons', () => {
