@@ -29,7 +29,7 @@ const COMMON = [
   '-Wextra',
   '-Ikernels', // includes are written from this folder
 ];
-const SHARED_SOURCES = ['dispatch.cc', 'quantize/ref.cc', 'dequantize/ref.cc'];
+const SHARED_SOURCES = ['dispatch.cc', 'quant/codebooks/grids.cc', 'quantize/ref.cc', 'dequantize/ref.cc'];
 
 /** Flags per instruction set of a processor family; the files are quantize/<isa>.cc and dequantize/<isa>.cc. */
 const ISAS = {
@@ -112,7 +112,7 @@ async function buildNative(output) {
   const objects = units.map(unit => {
     const text = readFileSync(path.join(kernels, unit.source));
     const hash = digest(compiler.version, unit.flags.join(' '), headers, unit.source, text);
-    return { ...unit, object: path.join(cache, `${unit.source.replace('/', '-')}.${hash}.o`) };
+    return { ...unit, object: path.join(cache, `${unit.source.replaceAll('/', '-')}.${hash}.o`) };
   });
   const stamp = digest(objects.map(unit => unit.object).join(), linkFlags.join(' '));
   if (isFresh(target, stamp)) return { ok: true, fresh: true, message: `up to date (${compiler.name})` };

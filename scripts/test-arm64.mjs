@@ -32,7 +32,7 @@ try {
   const units = kernelUnits('arm64', compiler);
   const compile = ({ source, flags }, target, extra) =>
     run(compiler.command, [...flags, ...extra, path.join('kernels', source), '-o', target], { cwd: root });
-  const kernels = units.map(({ source }) => path.join(objects, `${source.replace('/', '-')}.o`));
+  const kernels = units.map(({ source }) => path.join(objects, `${source.replaceAll('/', '-')}.o`));
   await Promise.all(units.map((unit, index) => compile(unit, kernels[index], ['-c'])));
   const flags = [...units[0].flags, '-static'];
   const replay = path.join(work, 'replay');
