@@ -52,17 +52,7 @@ export class Workbench {
 
   /** Runs the command whose palette row is exactly `title`; Enter would take the first fuzzy match, which may be another. */
   async runCommand(title) {
-    // A webview that is just loading takes the focus, which closes the palette: open it again, a few times.
-    for (let attempt = 1; ; attempt++) {
-      await this.page.keyboard.press('F1');
-      try {
-        await this.quickInput().fill(`>${title}`, { timeout: 3000 });
-        await this.quickPickRow(title).first().click({ timeout: 5000 });
-        return;
-      } catch (error) {
-        if (attempt === 4) throw error;
-      }
-    }
+    await this.#inPalette('F1', `>${title}`, () => this.quickPickRow(title));
   }
 
   /** Picks the row whose label is exactly `label`, after filtering by it: rows further down are not in the DOM. */
@@ -84,10 +74,23 @@ export class Workbench {
 
   /** Opens a file through Quick Open. */
   async openFile(name) {
-    await this.page.keyboard.press('Control+p');
-    await this.quickInput().fill(name);
-    await this.page.locator('.quick-input-widget:visible .monaco-list-row').filter({ hasText: name }).first().click();
+    await this.#inPalette('Control+p', name, row => row.filter({ hasText: name }));
     await this.page.locator('.tab', { hasText: name }).first().waitFor();
+  }
+
+  /** A webview that is just loading takes the focus, which closes the palette: it is opened again, a few times. */
+  async #inPalette(key, text, choose) {
+    for (let attempt = 1; ; attempt++) {
+      await this.page.keyboard.press(key);
+      try {
+        await this.quickInput().fill(text, { timeout: 3000 });
+        const rows = this.page.locator('.quick-input-widget:visible .quick-input-list .monaco-list-row');
+        await choose(rows).first().click({ timeout: 5000 });
+        return;
+      } catch (error) {
+        if (attempt === 4) throw error;
+      }
+    }
   }
 
   /** The document inside the visible webview editor: two nested frames. */

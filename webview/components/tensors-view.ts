@@ -2,32 +2,18 @@
 import '@vscode-elements/elements/dist/vscode-button/index.js';
 import '@vscode-elements/elements/dist/vscode-option/index.js';
 import '@vscode-elements/elements/dist/vscode-single-select/index.js';
-import '@vscode-elements/elements/dist/vscode-textfield/index.js';
-import { html, LitElement, svg, type PropertyValues, type TemplateResult } from 'lit';
-import { property, query, state } from 'lit/decorators.js';
+import { html, svg, type TemplateResult } from 'lit';
 import { printable } from '../../src/core/text/printable.js';
 import { formatBytesExactly, plural } from '../../src/core/text/quantity.js';
-import type { ModelDescription, TensorRow } from '../../src/protocol/worker-protocol.js';
-import type { InspectorHost } from '../host.js';
+import type { TensorRow } from '../../src/protocol/worker-protocol.js';
 import { formatOffset, formatShape } from '../model/format.js';
-import { selectOnly, type Selection } from '../model/selection.js';
-import { nextOrder } from '../model/sort.js';
-import {
-  listTensors,
-  TENSOR_COLUMNS,
-  tensorCell,
-  tensorsAsMarkdown,
-  tensorsAsTsv,
-  type TensorList,
-} from '../model/tensor-rows.js';
-import { EMPTY_TABLE_STATE, type TableState } from '../model/view-state.js';
+import { listTensors, TENSOR_COLUMNS, tensorCell, tensorsAsMarkdown, tensorsAsTsv } from '../model/tensor-rows.js';
+import type { TableList } from '../model/table-list.js';
 import { announce, announcing } from './announce.js';
-import './data-grid.js';
-import type { DataGrid, GridColumn } from './data-grid.js';
+import type { GridColumn } from './data-grid.js';
 import { icon } from './icon.js';
-import { shared } from './styles.js';
 import { changeTableState } from './table-events.js';
-import { tableViewStyles } from './table-view.styles.js';
+import { TableView, type Chosen } from './table-view.js';
 import './tensor-detail.js';
 import { untrusted } from './untrusted-text.js';
 
@@ -42,55 +28,39 @@ const WIDTHS: Readonly<Record<string, string>> = {
 /** Width of the bar in the share column, CSS pixels. */
 const BAR = 40;
 
-export class TensorsView extends LitElement {
-  static override styles = [shared, tableViewStyles];
-
-  @property({ attribute: false }) model!: ModelDescription;
-  @property({ attribute: false }) host!: InspectorHost;
-  @property({ attribute: false }) table: TableState = EMPTY_TABLE_STATE;
-
-  @state() private selection: Selection = selectOnly(0);
-  private list: TensorList = { rows: [], summary: '' };
-  private columns: readonly GridColumn[] = [];
+export class TensorsView extends TableView<TensorRow> {
   private largest = 1;
-  private cellOf = (row: number, column: number): unknown => this.renderCell(row, column);
-  private hintOf = (row: number, column: number): string => this.hint(row, column);
 
-  @query('qs-data-grid') private readonly grid!: DataGrid;
-  @query('vscode-textfield') private readonly search!: HTMLElement;
+  protected override readonly words = {
+    label: 'Tensors',
+    searchLabel: 'Filter tensors by name',
+    searchHint: 'Filter by name, or /regex/',
+    noRows: 'This file has no tensors.',
+    noMatch: 'No tensor matches the filter.',
+  };
 
-  focusSearch(): void {
-    this.search.focus();
+  protected override get total(): number {
+    return this.model.tensors.length;
   }
 
-  protected override willUpdate(changed: PropertyValues<this>): void {
-    const before = changed.get('table');
-    if (changed.has('model')) this.describeColumns();
+  protected override listRows(): TableList<TensorRow> {
     const { query, type, order } = this.table;
-    if (!changed.has('model') && before?.query === query && before.type === type && before.order === order) return;
-    if (!changed.has('model') && !changed.has('table')) return;
-    this.list = listTensors(this.model.tensors, { query, type }, order);
-    // The table asks for cells again only if it gets another function.
-    this.cellOf = (row, column) => this.renderCell(row, column);
-    const index = this.list.rows.findIndex(row => row.name === this.table.active);
-    this.selection =
-      index >= 0 ? selectOnly(index) : { ...selectOnly(this.list.rows.length > 0 ? 0 : -1), selected: new Set() };
-    if (before)
-      void this.updateComplete.then(() => {
-        this.showAfterChange(index);
-      });
+    return listTensors(this.model.tensors, { query, type }, order);
   }
 
-  private showAfterChange(index: number): void {
-    if (index >= 0) this.grid.reveal(index);
-    else this.grid.scrollToTop();
+  protected override keyOf(row: TensorRow): string {
+    return row.name;
   }
 
-  private describeColumns(): void {
+  protected override sortsDescendingFirst(column: string): boolean {
+    return !['name', 'type', 'offset'].includes(column);
+  }
+
+  protected override describeColumns(): readonly GridColumn[] {
     const longest = this.model.tensors.reduce((most, row) => Math.max(most, row.name.length), 0);
     const name = `minmax(${Math.min(28, Math.max(16, longest + 2))}ch, 1fr)`;
     this.largest = this.model.tensors.reduce((most, row) => Math.max(most, row.byteLength ?? 0), 1);
-    this.columns = TENSOR_COLUMNS.map(column => ({
+    return TENSOR_COLUMNS.map(column => ({
       id: column.id,
       label: column.label,
       end: column.numeric,
@@ -99,10 +69,9 @@ export class TensorsView extends LitElement {
     }));
   }
 
-  private renderCell(index: number, column: number): unknown {
-    const row = this.list.rows[index];
+  protected override renderCell(row: TensorRow, column: number): unknown {
     const id = TENSOR_COLUMNS[column]?.id;
-    if (!row || !id) return '';
+    if (!id) return '';
     const text = tensorCell(row, id, this.model.byteLength);
     if (id !== 'share') return id === 'name' || id === 'type' ? untrusted(text) : text;
     const width = ((row.byteLength ?? 0) / this.largest) * BAR;
@@ -111,9 +80,7 @@ export class TensorsView extends LitElement {
       >${text}`;
   }
 
-  private hint(index: number, column: number): string {
-    const row = this.list.rows[index];
-    if (!row) return '';
+  protected override hint(row: TensorRow, column: number): string {
     switch (TENSOR_COLUMNS[column]?.id) {
       case 'name':
         return printable(row.name);
@@ -128,17 +95,6 @@ export class TensorsView extends LitElement {
     }
   }
 
-  private get chosen(): { rows: readonly TensorRow[]; what: string } {
-    const { rows } = this.list;
-    // One selected row is where the cursor happens to be; buttons then mean the whole list.
-    if (this.selection.selected.size < 2) return { rows, what: plural(rows.length, 'row') };
-    const chosen = [...this.selection.selected]
-      .sort((a, b) => a - b)
-      .map(index => rows[index])
-      .filter(row => row !== undefined);
-    return { rows: chosen, what: plural(chosen.length, 'selected row') };
-  }
-
   private copy(format: 'TSV' | 'Markdown', rows: readonly TensorRow[], what: string): void {
     void announcing(this, () => {
       this.host.copy(format === 'TSV' ? tensorsAsTsv(rows) : tensorsAsMarkdown(rows, this.model.byteLength));
@@ -146,137 +102,57 @@ export class TensorsView extends LitElement {
     });
   }
 
-  private copySelected(): void {
-    const indices = [...this.selection.selected].sort((a, b) => a - b);
-    const rows = indices.map(index => this.list.rows[index]).filter(row => row !== undefined);
+  protected override copySelected(rows: readonly TensorRow[]): void {
     if (rows.length > 0) this.copy('TSV', rows, plural(rows.length, 'row'));
     else announce(this, 'Nothing is selected');
   }
 
-  private select(selection: Selection): void {
-    this.selection = selection;
-    changeTableState(this, { active: this.list.rows[selection.active]?.name });
+  protected override renderFilters(): TemplateResult {
+    return html`<vscode-single-select
+      .label=${'Filter tensors by type'}
+      .value=${this.table.type}
+      @change=${(event: Event) => {
+        changeTableState(this, { type: (event.target as HTMLInputElement).value });
+      }}
+    >
+      <vscode-option value="" ?selected=${this.table.type === ''}>All types</vscode-option>
+      ${this.model.typeCounts.map(
+        ({ type }) => html`<vscode-option value=${type} ?selected=${this.table.type === type}>${type}</vscode-option>`,
+      )}
+    </vscode-single-select>`;
   }
 
-  private get activeRow(): TensorRow | undefined {
-    return this.list.rows[this.selection.active];
-  }
-
-  protected override render(): TemplateResult {
-    const { chosen, table } = this;
-    const detail = table.detail ? this.activeRow : undefined;
-    return html`
-      ${this.renderToolbar(chosen)}
-      ${
-        this.list.error === undefined
-          ? ''
-          : html`<p class="filter-error" role="alert">${icon('error', { tone: 'error' })}${this.list.error}</p>`
-      }
-      <div class="split ${detail ? 'detail' : ''}">
-        <qs-data-grid
-          label="Tensors"
-          .columns=${this.columns}
-          .count=${this.list.rows.length}
-          .cell=${this.cellOf}
-          .hint=${this.hintOf}
-          .order=${table.order}
-          .selection=${this.selection}
-          .initialScroll=${table.scroll}
-          .empty=${this.model.tensors.length === 0 ? 'This file has no tensors.' : 'No tensor matches the filter.'}
-          @grid-sort=${(event: CustomEvent<string>) => {
-            const first = !['name', 'type', 'offset'].includes(event.detail);
-            changeTableState(this, { order: nextOrder(table.order, event.detail, first) });
-          }}
-          @grid-select=${(event: CustomEvent<Selection>) => {
-            this.select(event.detail);
-          }}
-          @grid-open=${(event: CustomEvent<number>) => {
-            this.select(selectOnly(event.detail));
-            changeTableState(this, { detail: !table.detail });
-          }}
-          @grid-copy=${() => {
-            this.copySelected();
-          }}
-          @grid-scroll=${(event: CustomEvent<number>) => {
-            changeTableState(this, { scroll: event.detail });
-          }}
-          @keydown=${this.onKeyDown}
-        ></qs-data-grid>
-        ${
-          detail
-            ? html`<qs-tensor-detail
-                .row=${detail}
-                .shardPath=${this.model.shards.length > 1 ? this.model.shards[detail.shard]?.path : undefined}
-                .modelBytes=${this.model.byteLength}
-                .host=${this.host}
-                @detail-close=${this.closeDetail}
-              ></qs-tensor-detail>`
-            : ''
-        }
-      </div>
-    `;
-  }
-
-  private renderToolbar(chosen: { what: string; rows: readonly TensorRow[] }): TemplateResult {
-    const selected = this.selection.selected.size;
-    return html`<div class="toolbar" role="search">
-      <vscode-textfield
-        .label=${'Filter tensors by name'}
-        placeholder="Filter by name, or /regex/"
-        .value=${this.table.query}
-        @input=${(event: Event) => {
-          changeTableState(this, { query: (event.target as HTMLInputElement).value });
-        }}
-        >${icon('search', { slot: 'content-before' })}</vscode-textfield
-      >
-      <vscode-single-select
-        .label=${'Filter tensors by type'}
-        .value=${this.table.type}
-        @change=${(event: Event) => {
-          changeTableState(this, { type: (event.target as HTMLInputElement).value });
-        }}
-      >
-        <vscode-option value="" ?selected=${this.table.type === ''}>All types</vscode-option>
-        ${this.model.typeCounts.map(
-          ({ type }) =>
-            html`<vscode-option value=${type} ?selected=${this.table.type === type}>${type}</vscode-option>`,
-        )}
-      </vscode-single-select>
-      <span class="count" role="status"
-        >${this.list.summary}${selected > 1 ? html` <span class="muted">· ${selected} selected</span>` : ''}</span
-      >
-      <vscode-button
+  protected override renderButtons({ rows, isSelection }: Chosen<TensorRow>): TemplateResult {
+    const what = plural(rows.length, isSelection ? 'selected row' : 'row');
+    return html`<vscode-button
         secondary
         aria-label="Copy TSV"
-        title="Copy ${chosen.what} as tab-separated text"
+        title="Copy ${what} as tab-separated text"
         @click=${() => {
-          this.copy('TSV', chosen.rows, chosen.what);
+          this.copy('TSV', rows, what);
         }}
         >${icon('copy', { slot: 'content-before' })}TSV</vscode-button
       >
       <vscode-button
         secondary
         aria-label="Copy Markdown"
-        title="Copy ${chosen.what} as a Markdown table"
+        title="Copy ${what} as a Markdown table"
         @click=${() => {
-          this.copy('Markdown', chosen.rows, chosen.what);
+          this.copy('Markdown', rows, what);
         }}
         >${icon('copy', { slot: 'content-before' })}Markdown</vscode-button
-      >
-    </div>`;
+      >`;
   }
 
-  private readonly onKeyDown = (event: KeyboardEvent): void => {
-    if (event.key === 'Escape' && this.table.detail) {
-      event.preventDefault();
-      this.closeDetail();
-    }
-  };
-
-  private readonly closeDetail = (): void => {
-    changeTableState(this, { detail: false });
-    this.grid.focus();
-  };
+  protected override renderDetail(row: TensorRow, close: () => void): TemplateResult {
+    return html`<qs-tensor-detail
+      .row=${row}
+      .shardPath=${this.model.shards.length > 1 ? this.model.shards[row.shard]?.path : undefined}
+      .modelBytes=${this.model.byteLength}
+      .host=${this.host}
+      @detail-close=${close}
+    ></qs-tensor-detail>`;
+  }
 }
 
 customElements.define('qs-tensors-view', TensorsView);

@@ -5,6 +5,7 @@ import { formatInteger, formatNumber, plural } from '../../src/core/text/quantit
 import type { MetadataRow } from '../../src/protocol/worker-protocol.js';
 import { formatScalar } from './format.js';
 import { sortRows, type SortOrder, type SortValue } from './sort.js';
+import type { TableList } from './table-list.js';
 import { parseTextFilter } from './text-filter.js';
 
 /** Characters of a value that a table cell gets: more cannot be seen in one line. */
@@ -46,14 +47,12 @@ export function metadataSortValue(row: MetadataRow, column: string): SortValue {
   return row.key;
 }
 
-export interface MetadataList {
-  readonly rows: readonly MetadataRow[];
-  readonly summary: string;
-  readonly error?: string;
-}
-
 /** Rows whose key or value (what is known of it here) matches. */
-export function listMetadata(rows: readonly MetadataRow[], query: string, order: SortOrder | undefined): MetadataList {
+export function listMetadata(
+  rows: readonly MetadataRow[],
+  query: string,
+  order: SortOrder | undefined,
+): TableList<MetadataRow> {
   const filter = parseTextFilter(query);
   const shown = filter.active ? rows.filter(row => filter.matches(row.key, searchText(row))) : rows;
   const all = plural(rows.length, 'entry', 'entries');

@@ -5,6 +5,7 @@ import { formatBitsPerWeight, formatBytes, formatInteger, plural } from '../../s
 import type { TensorRow } from '../../src/protocol/worker-protocol.js';
 import { formatHex, formatShape, formatShare } from './format.js';
 import { sortRows, type SortOrder, type SortValue } from './sort.js';
+import type { TableList } from './table-list.js';
 import { parseTextFilter } from './text-filter.js';
 
 export type TensorColumn = 'name' | 'type' | 'shape' | 'elements' | 'offset' | 'bytes' | 'share';
@@ -69,18 +70,11 @@ export interface TensorFilter {
   readonly type: string;
 }
 
-export interface TensorList {
-  readonly rows: readonly TensorRow[];
-  /** `47 of 290 tensors · 3.10 MB`. */
-  readonly summary: string;
-  readonly error?: string;
-}
-
 export function listTensors(
   tensors: readonly TensorRow[],
   filter: TensorFilter,
   order: SortOrder | undefined,
-): TensorList {
+): TableList<TensorRow> {
   const text = parseTextFilter(filter.query);
   const shown = tensors.filter(row => (filter.type === '' || row.type === filter.type) && text.matches(row.name));
   const rows = sortRows(shown, order, tensorSortValue);
