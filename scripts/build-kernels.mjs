@@ -29,7 +29,13 @@ const COMMON = [
   '-Wextra',
   '-Ikernels', // includes are written from this folder
 ];
-const SHARED_SOURCES = ['dispatch.cc', 'quant/codebooks/grids.cc', 'quantize/ref.cc', 'dequantize/ref.cc'];
+const SHARED_SOURCES = [
+  'dispatch.cc',
+  'quant/codebooks/grids.cc',
+  'quant/codebooks/neighbours.cc',
+  'quantize/ref.cc',
+  'dequantize/ref.cc',
+];
 
 /** Flags per instruction set of a processor family; the files are quantize/<isa>.cc and dequantize/<isa>.cc. */
 const ISAS = {
@@ -169,6 +175,7 @@ const WASM_FLAGS = [
   '-nostdinc++',
   '-ffreestanding',
   '-fvisibility=hidden',
+  '-fno-threadsafe-statics', // an instance has one thread, and there is no runtime library to lock with
 ];
 // The stack lies below the data so that an overflow traps; memory grows on demand up to the 4 GiB of wasm32.
 const WASM_LINK = [

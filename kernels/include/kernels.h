@@ -4,7 +4,9 @@
 // between two formats. Results are the bytes ggml 0.27.0 writes (x86-64 baseline build), on every instruction set and
 // in WebAssembly: the scalar reference `<operation>_row_<type>_ref` in kernels/quant is the specification and every
 // other kernel returns the same bits. What is absent on purpose: files, models, tensors, threads, allocation,
-// exceptions, global state. Callers own every buffer and may call from any number of threads at once.
+// exceptions, state that a caller could see. Callers own every buffer and may call from any number of threads at once.
+// (Encoders of the codebook formats build a table of fixed size on their first call, 1 to 15 ms, while other threads
+// that need the same one wait: kernels/quant/codebooks/neighbours.h.)
 //
 // Rows. A row is `columns` weights; `columns` must be a multiple of the block size of every type involved. Rows follow
 // one another without padding. `importance`, when given, has one float per column and applies to every row (ggml's
