@@ -7,7 +7,7 @@ import { Edit, Language, Parser, type Tree } from 'web-tree-sitter';
 import { QuantsmithError } from '../core/problem.js';
 import { LineIndex } from '../core/recipe/line-index.js';
 import { MAX_RECIPE_LENGTH, parseRecipe, refuseLongRecipe, type ParsedRecipe } from '../core/recipe/parse-recipe.js';
-import type { SyntaxNode } from '../core/recipe/yaml-tree.js';
+import type { SyntaxNode } from '../core/recipe/syntax-node.js';
 
 /** Names of the two files in the folder. */
 export const TREE_SITTER_FILES = ['web-tree-sitter.wasm', 'tree-sitter-yaml.wasm'] as const;

@@ -2,7 +2,7 @@
 // frees. It is parsed when first asked for, edited and parsed again when asked for after changes (unchanged parts are
 // reused), and deleted when the document closes. No tree is handed out: `use` lends its root.
 import type { TextDocument } from 'vscode-languageserver-textdocument';
-import type { SyntaxNode } from '../core/recipe/yaml-tree.js';
+import type { SyntaxNode } from '../core/recipe/syntax-node.js';
 import type { YamlParser, YamlTree } from '../platform/yaml-parser.js';
 import type { DocumentChange, DocumentEdit, DocumentStore } from './document-store.js';
 

@@ -3,7 +3,7 @@ import { afterAll, expect, test } from 'vitest';
 import { TextDocument } from 'vscode-languageserver-textdocument';
 import { parseRecipe } from '../../src/core/recipe/parse-recipe.js';
 import { LineIndex } from '../../src/core/recipe/line-index.js';
-import type { SyntaxNode } from '../../src/core/recipe/yaml-tree.js';
+import type { SyntaxNode } from '../../src/core/recipe/syntax-node.js';
 import { YamlParser } from '../../src/platform/yaml-parser.js';
 import { applyChanges, DocumentStore, type DocumentChange } from '../../src/server/document-store.js';
 import { Trees } from '../../src/server/trees.js';

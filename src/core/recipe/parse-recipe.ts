@@ -18,7 +18,8 @@ import {
   type RecipeKey,
 } from './recipe-schema.js';
 import { readYaml, type ParseText } from './repair-yaml.js';
-import type { SyntaxNode, YamlNode, YamlScalar } from './yaml-tree.js';
+import type { SyntaxNode } from './syntax-node.js';
+import type { YamlNode, YamlScalar } from './yaml-tree.js';
 
 /** A 1,000-rule recipe is 60 KB. Beyond this the text is something else and is not even parsed. */
 export const MAX_RECIPE_LENGTH = 1024 * 1024;

@@ -3,7 +3,8 @@
 // guessed: blanked text is missing, not replaced.
 import { LineIndex } from './line-index.js';
 import type { RecipeDiagnostic } from './recipe.js';
-import { yamlDocument, type SyntaxNode, type YamlDocument } from './yaml-tree.js';
+import type { SyntaxNode } from './syntax-node.js';
+import { yamlDocument, type YamlDocument } from './yaml-tree.js';
 
 /** Repairing means parsing again, so only texts small enough for that to go unnoticed are repaired, and only so often. */
 const MAX_REPAIR_LENGTH = 64 * 1024;

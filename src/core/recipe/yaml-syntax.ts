@@ -4,7 +4,7 @@
 import type { LineIndex } from './line-index.js';
 import type { RecipeDiagnostic } from './recipe.js';
 import { isContent, MISTAKES, quote, type Mistake } from './yaml-mistakes.js';
-import type { SyntaxNode } from './yaml-tree.js';
+import type { SyntaxNode } from './syntax-node.js';
 
 /** Later errors are mostly echoes of the first. */
 const MAX_SYNTAX_DIAGNOSTICS = 20;

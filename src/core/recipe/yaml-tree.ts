@@ -5,19 +5,8 @@
 import type { LineIndex } from './line-index.js';
 import type { RecipeDiagnostic, TextRange } from './recipe.js';
 import { decodeBlock, decodeDoubleQuoted, decodePlain, decodeSingleQuoted, type ScalarStyle } from './yaml-scalar.js';
+import type { SyntaxNode } from './syntax-node.js';
 import { syntaxDiagnostics } from './yaml-syntax.js';
-
-/** What is needed of a tree-sitter node; `Node` of web-tree-sitter fits. Indices count UTF-16 units. */
-export interface SyntaxNode {
-  readonly type: string;
-  readonly startIndex: number;
-  readonly endIndex: number;
-  readonly isError: boolean;
-  readonly isMissing: boolean;
-  /** An error or missing node is somewhere below, or this is one. */
-  readonly hasError: boolean;
-  readonly children: readonly SyntaxNode[];
-}
 
 export interface YamlScalar {
   readonly kind: 'scalar';
