@@ -5,6 +5,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     // These two run in a real VS Code and in a real browser; scripts/test.mjs starts them.
     exclude: ['test/extension/suite/**', 'test/**/*.browser.test.ts', 'test/e2e/**', 'test/interop/**'],
+    // No records in the user's cache folder, and no run that is faster because of another test's output.
+    env: { QUANTSMITH_CACHE_DIR: '' },
     testTimeout: 60_000,
     hookTimeout: 60_000,
     // Two workers: tests start processes and threads of their own, and the smallest supported machine has two cores.

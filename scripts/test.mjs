@@ -18,7 +18,8 @@ function node(args, env = {}) {
     const child = spawn(process.execPath, args, {
       cwd: root,
       stdio: ['ignore', 'inherit', 'inherit'],
-      env: { ...process.env, ...env },
+      // No records in the user's cache folder, and no run that is faster because of another test's output.
+      env: { ...process.env, QUANTSMITH_CACHE_DIR: '', ...env },
     });
     child.on('error', error => {
       console.error(error.message);

@@ -309,6 +309,7 @@ function computeOptions(command: Command): Command {
         .default('auto'),
     )
     .option('--resume', 'continue an interrupted run', false)
+    .option('--no-reuse', 'compute every tensor, also those that earlier outputs have; keep no record of this one')
     .option('--dry-run', 'plan and predict the size, write nothing', false)
     .option('--overwrite', 'replace an output that exists', false)
     .option('--quiet', 'no progress', false)

@@ -21,6 +21,7 @@ export interface ComputeOptions {
   readonly backend: BackendChoice;
   readonly overwrite: boolean;
   readonly resume: boolean;
+  readonly reuse: boolean;
   readonly dryRun: boolean;
   readonly quiet: boolean;
   readonly json: boolean;

@@ -1,5 +1,6 @@
 // What a quantization did, or would do, as text: tensors by type, what fell back, totals, and the whole plan in a dry run.
 import { bitsPerWeight, ggmlTypeByName } from '../core/ggml/ggml-type.js';
+import { originsText } from '../core/quantize/origins-text.js';
 import type { QuantizationReport, TensorReport } from '../core/quantize/quantization-plan.js';
 import { printable } from '../core/text/printable.js';
 import {
@@ -116,5 +117,6 @@ function closing(report: QuantizationReport, style: Style): string {
           .map(file => `${style.bold(printable(file.path))}  ${formatBytesExactly(file.byteLength)}\n`)
           .join('')
       : `${style.bold(printable(report.output))}  ${formatBytesExactly(report.byteLength)}\n`;
-  return `${lines}${formatSeconds(report.seconds)}, ${how}\n`;
+  const saved = originsText(report.origins);
+  return `${lines}${saved === '' ? '' : `${saved}\n`}${formatSeconds(report.seconds)}, ${how}\n`;
 }

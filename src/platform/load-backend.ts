@@ -1,5 +1,6 @@
 // Loads the kernels: the native addon where it works, otherwise WebAssembly, and says which one and why. Every thread that
 // computes loads its own backend; the addon supports that, and a WebAssembly instance is cheap.
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -71,6 +72,19 @@ export async function loadBackend(
 function refuseTooManyFiles(failures: readonly string[]): void {
   const text = failures.join('; ');
   if (TOO_MANY_FILES.test(text)) throw tooManyFiles(`The kernels do not load: ${text}.`);
+}
+
+/**
+ * Another one for every change of the kernels: the digest of their builds, of both whichever is used, because they return
+ * the same bytes.
+ */
+export async function kernelMethod(directory: string): Promise<string> {
+  const hash = createHash('sha256');
+  for (const name of ['kernels.node', 'kernels.wasm']) {
+    const file = path.join(directory, name);
+    hash.update(existsSync(file) ? await readFile(file) : name);
+  }
+  return hash.digest('hex');
 }
 
 function announce(backend: KernelBackend, notes: readonly string[]): LoadedBackend {

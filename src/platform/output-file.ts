@@ -8,7 +8,7 @@ import { mkdir, open, rmdir, stat, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { QuantsmithError } from '../core/problem.js';
 import { formatBytes, formatBytesExactly } from '../core/text/quantity.js';
-import type { OutputRequest, PartialOutput } from '../engine/jobs/quantize-services.js';
+import type { MadeTensor, OutputRequest, PartialOutput } from '../engine/jobs/quantize-services.js';
 import { ioError } from './file-source.js';
 import { Journal, readJournal } from './output-journal.js';
 import { assertReplaceable, journalPath, outputPlace, partialPath } from './output-place.js';
@@ -30,7 +30,7 @@ export class OutputFiles implements PartialOutput {
     private readonly files: readonly OpenFile[],
     private readonly journalFile: string,
     private readonly journal: Journal,
-    readonly finished: ReadonlyMap<number, string>,
+    readonly finished: ReadonlyMap<number, MadeTensor>,
     private readonly overwrite: boolean,
     /** Folders this run made, the innermost first. */
     private readonly made: readonly string[],
@@ -68,7 +68,7 @@ export class OutputFiles implements PartialOutput {
     const partials = finals.map(partialPath);
     const present = await Promise.all(partials.map(exists));
     const resumed = request.resume && contents?.fingerprint === fingerprint && present.every(Boolean);
-    const finished = resumed ? contents.finished : new Map<number, string>();
+    const finished = resumed ? contents.finished : new Map<number, MadeTensor>();
     const handles: FileHandle[] = [];
     let journal: Journal | undefined;
     try {
@@ -120,9 +120,9 @@ export class OutputFiles implements PartialOutput {
     this.written += bytes.length;
   }
 
-  async finish(tensor: number, sha256: string): Promise<void> {
+  async finish(tensor: number, made: MadeTensor): Promise<void> {
     try {
-      await this.journal.finish(tensor, sha256);
+      await this.journal.finish(tensor, made);
     } catch (error) {
       throw await this.writeError(error, this.journalFile);
     }

@@ -2,12 +2,14 @@
 // same output), what the bytes depend on, and which tensors are complete (so that a run with `resume` goes on there).
 //
 //   {"quantsmith":1,"fingerprint":"…","owner":{"pid":123,"host":"…","started":"…"},"partials":[".out.gguf.quantsmith-partial"]}
-//   {"tensor":0,"sha256":"…"}
+//   {"tensor":0,"wish":"…","source":"…","sha256":"…"}
 //
 // The last line of a killed run may be torn; what cannot be read does not count.
 import { closeSync, openSync, readFileSync, writeSync, type Stats } from 'node:fs';
 import { open, readFile, stat, type FileHandle } from 'node:fs/promises';
 import { hostname } from 'node:os';
+import type { MadeTensor } from '../engine/jobs/quantize-services.js';
+import { madeTensor, object } from './made-tensor.js';
 
 /** A journal of 10,000 tensors is 1 MB; more than this is not one of ours. */
 const MAX_JOURNAL_BYTES = 1 << 26;
@@ -29,7 +31,7 @@ export interface JournalContents {
   readonly fingerprint: string;
   /** File names of the temporary files, in the journal's folder. */
   readonly partials: readonly string[];
-  readonly finished: ReadonlyMap<number, string>;
+  readonly finished: ReadonlyMap<number, MadeTensor>;
 }
 
 /** Journals of runs in this very process. */
@@ -69,10 +71,12 @@ function parse(text: string): { readonly owner: Owner; readonly contents: Journa
   if (head?.['quantsmith'] !== 1 || typeof head['fingerprint'] !== 'string' || !owner) return undefined;
   if (typeof owner['pid'] !== 'number' || typeof owner['host'] !== 'string') return undefined;
   const { started } = owner;
-  const finished = new Map<number, string>();
+  const finished = new Map<number, MadeTensor>();
   for (const line of rest) {
-    const { tensor, sha256 } = object(line) ?? {};
-    if (typeof tensor === 'number' && typeof sha256 === 'string') finished.set(tensor, sha256);
+    const fields = object(line) ?? {};
+    const { tensor } = fields;
+    const made = madeTensor(fields);
+    if (typeof tensor === 'number' && made) finished.set(tensor, made);
   }
   const names: unknown[] = Array.isArray(head['partials']) ? head['partials'] : [];
   // What the journal names will be deleted: nothing but temporary files of ours in its own folder may be in it.
@@ -83,17 +87,6 @@ function parse(text: string): { readonly owner: Owner; readonly contents: Journa
     owner: { pid: owner['pid'], host: owner['host'], started: typeof started === 'string' ? started : undefined },
     contents: { fingerprint: head['fingerprint'], partials, finished },
   };
-}
-
-function object(value: unknown): Record<string, unknown> | undefined {
-  if (typeof value !== 'string')
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
-  try {
-    const parsed: unknown = JSON.parse(value);
-    return typeof parsed === 'object' ? object(parsed) : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 export type JournalState =
@@ -134,7 +127,7 @@ export class Journal {
     const owner: Owner = { pid: process.pid, host: hostname(), started: startOf('self') };
     const { fingerprint, partials, finished } = contents;
     const lines: unknown[] = [{ quantsmith: 1, fingerprint, owner, partials }];
-    for (const [tensor, sha256] of finished) lines.push({ tensor, sha256 });
+    for (const [tensor, made] of finished) lines.push({ tensor, ...made });
     // Synchronous: between the two calls there is a journal that does not say whose it is.
     const descriptor = openSync(path, 'wx');
     try {
@@ -151,8 +144,8 @@ export class Journal {
     }
   }
 
-  async finish(tensor: number, sha256: string): Promise<void> {
-    await this.handle.write(`${JSON.stringify({ tensor, sha256 })}\n`);
+  async finish(tensor: number, made: MadeTensor): Promise<void> {
+    await this.handle.write(`${JSON.stringify({ tensor, ...made })}\n`);
   }
 
   async close(): Promise<void> {

@@ -6,7 +6,8 @@ import { QuantsmithError, throwFirstError } from '../core/problem.js';
 import { readImatrix } from '../core/quantize/imatrix-file.js';
 import type { QuantizeServices } from '../engine/jobs/quantize-services.js';
 import { FileSource } from './file-source.js';
-import { loadBackend } from './load-backend.js';
+import { openEarlier, recordsFolder, rememberOutput } from './earlier-outputs.js';
+import { kernelMethod, loadBackend } from './load-backend.js';
 import { openModel, requireModel } from './open-model.js';
 import { OutputFiles } from './output-file.js';
 import { placeFacts } from './output-place.js';
@@ -42,6 +43,9 @@ export function quantizeServices(dist: string, system: OutputSystem = SYSTEM): Q
     assertUnchanged,
     placeFacts: request => placeFacts(request, system),
     openOutput: request => OutputFiles.open(request, system),
+    method: () => kernelMethod(path.join(dist, 'kernels')),
+    openEarlier: (wishes, outputs) => openEarlier(recordsFolder(), wishes, outputs),
+    remember: record => rememberOutput(recordsFolder(), record),
     openConverter: request => QuantizeThreads.start(dist, request),
     async kernels(choice) {
       const { backend } = await loadBackend(choice, path.join(dist, 'kernels'));

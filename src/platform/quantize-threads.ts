@@ -111,7 +111,7 @@ export class QuantizeThreads implements Converter {
       this.memory.push(memory);
     };
     if (message.kind === 'done') {
-      open.resolve({ ok: true, bytes: new Uint8Array(memory, 0, open.task.byteLength), release });
+      open.resolve({ ok: true, bytes: new Uint8Array(memory, 0, open.task.byteLength), tag: message.tag, release });
       return;
     }
     release();

@@ -26,6 +26,8 @@ export interface ConversionTask {
   readonly importance?: Float32Array;
   /** Bytes of the result. */
   readonly byteLength: number;
+  /** Only read and tag the source: there is no result. */
+  readonly tagOnly?: true;
 }
 
 /** What a thread is started with. */
@@ -46,7 +48,8 @@ export interface ToThread {
 export type FromThread =
   | { readonly kind: 'ready'; readonly backend: 'native' | 'wasm'; readonly isa: string }
   | { readonly kind: 'unready'; readonly error: ErrorData }
-  | { readonly kind: 'done'; readonly id: number; readonly memory: ArrayBuffer }
+  /** `tag`: of the source's bytes, see platform/piece-tag.ts. */
+  | { readonly kind: 'done'; readonly id: number; readonly memory: ArrayBuffer; readonly tag: Uint8Array }
   /** `index`: of the element within the task. */
   | {
       readonly kind: 'bad-weight';

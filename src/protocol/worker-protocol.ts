@@ -78,6 +78,8 @@ export interface QuantizeJob {
   readonly createFolder?: boolean;
   readonly dryRun: boolean;
   readonly resume: boolean;
+  /** Take over tensors of earlier outputs that would come out the same, and record this one for later runs. Default true. */
+  readonly reuse?: boolean;
   readonly keepSplit: boolean;
   /** Largest size of an output file in bytes; splits the output if given. */
   readonly maxShardBytes?: number;

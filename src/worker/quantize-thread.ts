@@ -7,6 +7,7 @@ import { QuantsmithError, errorData } from '../core/problem.js';
 import type { KernelBackend } from '../engine/kernel-backend.js';
 import { ioError } from '../platform/file-source.js';
 import { loadBackend } from '../platform/load-backend.js';
+import { pieceTag } from '../platform/piece-tag.js';
 import { sourceChanged } from '../platform/source-files.js';
 import type {
   ConversionTask,
@@ -28,19 +29,21 @@ class QuantizeThread {
   answer({ id, task, memory }: ToThread): FromThread {
     try {
       const target = new Uint8Array(memory, 0, task.byteLength);
-      if (task.fromType === task.toType) {
+      if (task.fromType === task.toType && !task.tagOnly) {
         this.read(task, target);
-        return { kind: 'done', id, memory };
+        return { kind: 'done', id, memory, tag: pieceTag(target) };
       }
       const { byteLength } = task.source;
       if (this.#piece.length < byteLength) this.#piece = new Uint8Array(byteLength);
       const source = this.#piece.subarray(0, byteLength);
       this.read(task, source);
+      const tag = pieceTag(source);
+      if (task.tagOnly) return { kind: 'done', id, memory, tag };
       const { fromType, toType, rows, columns, importance } = task;
       const [from, to] = [ggmlType(fromType).id, ggmlType(toType).id];
       const result = this.backend.convertRows(from, source, to, target, rows, columns, importance);
       return result.ok
-        ? { kind: 'done', id, memory }
+        ? { kind: 'done', id, memory, tag }
         : { kind: 'bad-weight', id, memory, code: result.code, index: result.index };
     } catch (error) {
       return { kind: 'failed', id, memory, error: errorData(error) };

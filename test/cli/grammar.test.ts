@@ -16,6 +16,7 @@ const compute = {
   backend: 'auto',
   overwrite: false,
   resume: false,
+  reuse: true,
   dryRun: false,
   quiet: false,
   json: false,
@@ -61,7 +62,7 @@ describe('what is understood', () => {
     const line =
       'quantize a b -t Q4_0 --tensor x.*=Q8_0 --tensor /[a=b]\\d/=F16 --output-tensor-type Q6_K --token-embedding-type Q8_0 ' +
       '--imatrix i.gguf --include-weights attn --include-weights ffn --exclude-weights up --pure --allow-requantize ' +
-      '--on-fallback Q8_0 --max-shard-size 2GiB --resume --dry-run --overwrite --threads 3 --backend wasm --quiet --json';
+      '--on-fallback Q8_0 --max-shard-size 2GiB --resume --no-reuse --dry-run --overwrite --threads 3 --backend wasm --quiet --json';
     expect(invocation(...line.split(' '))).toEqual({
       command: 'quantize',
       source: 'a',
@@ -85,6 +86,7 @@ describe('what is understood', () => {
       backend: 'wasm',
       overwrite: true,
       resume: true,
+      reuse: false,
       dryRun: true,
       quiet: true,
       json: true,

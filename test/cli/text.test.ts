@@ -24,6 +24,7 @@ const report: QuantizationReport = {
     tensor('blk.0.ffn_up.weight', 'Q4_K', 1440, 'mixture Q4_K_M: ffn_up'),
     tensor('blk.1.ffn_up.weight', 'Q4_K', 1440, 'mixture Q4_K_M: ffn_up'),
   ],
+  origins: { computed: 3, copied: 1, reused: 0, resumed: 0 },
   bitsPerWeight: 5.5,
   byteLength: 5000,
   seconds: 93.4,
@@ -53,6 +54,13 @@ warning: One tensor fell back. [plan/shape-fallback]
 /models/out.gguf  5.00 kB (5,000 bytes)
 1 min 33 s, native backend, avx2 kernels, 1 thread
 `);
+  });
+
+  test('that took tensors over', () => {
+    const origins = { computed: 1, copied: 1, reused: 2, resumed: 1 };
+    expect(quantizationText({ ...report, origins }, plain)).toContain(
+      '(5,000 bytes)\n2 tensors taken over from earlier outputs, 1 tensor from the interrupted run, 1 computed.\n1 min 33 s,',
+    );
   });
 
   test('that was planned', () => {

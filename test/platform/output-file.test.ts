@@ -65,10 +65,11 @@ test('abandoning removes everything, or keeps what can be resumed', async () => 
   expect(look()).toBe('');
   const output = await OutputFiles.open(request());
   await output.write(0, 0, text('ab'));
-  await output.finish(3, 'digest');
+  const made = { wish: 'a'.repeat(64), source: 'b'.repeat(64), sha256: 'c'.repeat(64) };
+  await output.finish(3, made);
   await output.abandon(true);
   const resumed = await OutputFiles.open(request({ resume: true }));
-  expect([...resumed.finished]).toEqual([[3, 'digest']]);
+  expect([...resumed.finished]).toEqual([[3, made]]);
   expect(new TextDecoder().decode(await resumed.read(0, 0, 2))).toBe('ab');
   await resumed.write(0, 2, text('cde'));
   await resumed.commit();
@@ -142,11 +143,13 @@ test('a temporary file that was replaced is not shown as ours', async () => {
   expect(look()).toBe('');
 });
 
+const DIGEST = '0123456789abcdef'.repeat(4);
+
 describe('who is writing', () => {
   const journal = (owner: object): void => {
     writeFileSync(
       journalPath(at('out')),
-      `${JSON.stringify({ quantsmith: 1, fingerprint: 'f', owner, partials: ['.out.quantsmith-partial'] })}\n{"tensor":0,"sha256":"x"}\n`,
+      `${JSON.stringify({ quantsmith: 1, fingerprint: 'f', owner, partials: ['.out.quantsmith-partial'] })}\n${JSON.stringify({ tensor: 0, wish: DIGEST, source: DIGEST, sha256: DIGEST })}\n{"tensor":1,"sha256":"${DIGEST}"}\n`,
     );
     writeFileSync(partialPath(at('out')), 'half');
   };

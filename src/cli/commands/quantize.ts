@@ -52,9 +52,9 @@ export function exitOf({ problems }: QuantizationReport): ExitCode {
 /** What every computing command passes on to the job. */
 export function jobOptions(
   options: ComputeOptions,
-): Pick<QuantizeJob, 'threads' | 'backend' | 'overwrite' | 'dryRun' | 'resume'> {
-  const { threads, backend, overwrite, dryRun, resume } = options;
-  return { threads, backend, overwrite, dryRun, resume };
+): Pick<QuantizeJob, 'threads' | 'backend' | 'overwrite' | 'dryRun' | 'resume' | 'reuse'> {
+  const { threads, backend, overwrite, dryRun, resume, reuse } = options;
+  return { threads, backend, overwrite, dryRun, resume, reuse };
 }
 
 function quantizeOptions(invocation: QuantizeInvocation): QuantizeOptions {

@@ -101,11 +101,25 @@ export interface TensorReport {
   readonly sha256: string;
 }
 
+/** How many tensors came from where. */
+export interface TensorOrigins {
+  /** Quantized or converted in this run. */
+  readonly computed: number;
+  /** Taken from the source as they are. */
+  readonly copied: number;
+  /** Taken over from earlier outputs. */
+  readonly reused: number;
+  /** Finished by the run this one goes on with. */
+  readonly resumed: number;
+}
+
 export interface QuantizationReport {
   readonly output: string;
   /** All files written; one unless the output is split. */
   readonly files: readonly { readonly path: string; readonly byteLength: number }[];
   readonly tensors: readonly TensorReport[];
+  /** All 0 in a dry run. */
+  readonly origins: TensorOrigins;
   readonly bitsPerWeight: number;
   /** Bytes of all output files. */
   readonly byteLength: number;

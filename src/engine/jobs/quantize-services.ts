@@ -20,6 +20,8 @@ export type ConversionResult =
   | {
       readonly ok: true;
       readonly bytes: Uint8Array;
+      /** Of the bytes of the source the result was made from: equal for equal bytes. */
+      readonly tag: Uint8Array;
       /** Gives the memory of `bytes` back; until then one task less can be taken on. */
       readonly release: () => void;
     }
@@ -47,14 +49,49 @@ export interface ConverterRequest {
   readonly slotByteLength: number;
 }
 
+/** A finished tensor: what it was made from, and what its bytes are. Digests are lower-case hexadecimal SHA-256. */
+export interface MadeTensor {
+  /** Of all that decides the bytes but the source's own: types, shape, importance weights, kernels. */
+  readonly wish: string;
+  /** Of the tags of the source's pieces, cut as for the wish. */
+  readonly source: string;
+  /** Of the bytes made. */
+  readonly sha256: string;
+}
+
+/** A tensor in an earlier output, if that output still is what its record says: only the digest of what is read tells. */
+export interface EarlierTensor extends MadeTensor {
+  /** The file it is in. */
+  readonly file: string;
+  readonly byteLength: number;
+  /** Rejects if the file is gone, shorter, or not readable. */
+  read(at: number, length: number): Promise<Uint8Array>;
+}
+
+/** What earlier runs on this machine made. */
+export interface EarlierOutputs {
+  /** Those that were made as wished, the ones to try first in front. */
+  candidates(wish: string): readonly EarlierTensor[];
+  close(): Promise<void>;
+}
+
+export interface OutputRecord {
+  readonly files: readonly { readonly path: string; readonly byteLength: number }[];
+  readonly tensors: readonly (MadeTensor & {
+    readonly file: number;
+    readonly position: number;
+    readonly byteLength: number;
+  })[];
+}
+
 /** Output files under construction. Nothing is visible under the final names before `commit`. */
 export interface PartialOutput {
-  /** Tensors an interrupted run has finished: index in the plan -> digest. Empty unless resumed. */
-  readonly finished: ReadonlyMap<number, string>;
+  /** Tensors an interrupted run has finished, by index in the plan. Empty unless resumed. */
+  readonly finished: ReadonlyMap<number, MadeTensor>;
   read(file: number, position: number, length: number): Promise<Uint8Array>;
   write(file: number, position: number, bytes: Uint8Array): Promise<void>;
   /** Notes in the journal that a tensor is complete. */
-  finish(tensor: number, sha256: string): Promise<void>;
+  finish(tensor: number, made: MadeTensor): Promise<void>;
   /** Makes all files durable, then visible. */
   commit(): Promise<void>;
   /** Closes; removes everything unless `keep`. Does nothing after `commit`. */
@@ -103,6 +140,12 @@ export interface QuantizeServices {
   /** What is found at the place `openOutput` would write to, asked for with the same `overwrite` and `createFolder`. */
   placeFacts(request: PlaceRequest): Promise<PlaceFacts>;
   openOutput(request: OutputRequest): Promise<PartialOutput>;
+  /** Changes when the kernels do. */
+  method(): Promise<string>;
+  /** Tensors made as one of the `wishes`; `outputs` are the files about to be written. Never rejects: none are found then. */
+  openEarlier(wishes: ReadonlySet<string>, outputs: readonly string[]): Promise<EarlierOutputs>;
+  /** Keeps the record of a complete output for later runs; false if there is no place for it. */
+  remember(record: OutputRecord): Promise<boolean>;
   openConverter(request: ConverterRequest): Promise<Converter>;
   /** Which kernels a run would use, without starting threads. */
   kernels(backend: BackendChoice): Promise<{ readonly backend: 'native' | 'wasm'; readonly isa: string }>;

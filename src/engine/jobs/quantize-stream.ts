@@ -12,31 +12,31 @@ import type {
   ConversionResult,
   Converter,
   IncrementalHash,
+  MadeTensor,
   PartialOutput,
   QuantizeServices,
 } from './quantize-services.js';
 
 export interface Stream {
   readonly tensors: readonly PlannedTensor[];
+  /** Per tensor the digest of all that decides its bytes but its source; see quantize-reuse.ts. */
+  readonly wishes: readonly string[];
   readonly littleEndian: (tensor: PlannedTensor) => boolean;
   readonly importance: (tensor: PlannedTensor) => ImportanceEntry | undefined;
   /** Where the tensor begins in its output file. */
   readonly position: (tensor: PlannedTensor) => number;
   readonly converter: Converter;
   readonly output: PartialOutput;
-  readonly services: Pick<QuantizeServices, 'sha256' | 'now'>;
+  readonly services: Pick<QuantizeServices, 'sha256' | 'now' | 'method' | 'openEarlier' | 'remember'>;
   readonly signal: AbortSignal;
   readonly progress: (value: JobProgress) => void;
 }
 
 export interface Finished {
-  /** SHA-256 of each tensor's bytes in the output, in plan order. */
-  readonly digests: readonly string[];
+  /** Each tensor of the plan, in its order. */
+  readonly made: readonly MadeTensor[];
   readonly meter: ProgressMeter;
 }
-
-/** Piece of a finished tensor read back to check it. */
-const VERIFY_BYTES = 1 << 20;
 
 interface Open {
   readonly tensor: PlannedTensor;
@@ -44,22 +44,23 @@ interface Open {
   readonly result: Promise<ConversionResult>;
 }
 
-export async function convertTensors(stream: Stream): Promise<Finished> {
+/** Makes all tensors but those that are `done`. */
+export async function convertTensors(stream: Stream, done: ReadonlyMap<number, MadeTensor>): Promise<Finished> {
   const { tensors, converter, signal } = stream;
   const aborted = abortion(signal);
   try {
-    const digests = await verified(stream);
+    const made = new Map(done);
     const total = tensors.reduce((sum, tensor) => sum + tensor.source.byteLength, 0);
-    const done = tensors.reduce((sum, tensor, i) => sum + (digests.has(i) ? tensor.source.byteLength : 0), 0);
-    const meter = new ProgressMeter(total, done, stream.services.now);
+    const doneBytes = tensors.reduce((sum, tensor, i) => sum + (made.has(i) ? tensor.source.byteLength : 0), 0);
+    const meter = new ProgressMeter(total, doneBytes, stream.services.now);
     const open: Open[] = [];
-    const writer = new TensorWriter(stream, digests, meter);
+    const writer = new TensorWriter(stream, made, meter);
     const retire = async (): Promise<void> => {
       const next = open.shift();
       if (next) await writer.write(next, await Promise.race([next.result, aborted.promise]));
     };
     for (const [index, tensor] of tensors.entries()) {
-      if (digests.has(index)) continue;
+      if (made.has(index)) continue;
       for (const chunk of chunksOf(tensor, stream.littleEndian(tensor), stream.importance(tensor))) {
         while (open.length + writer.writing >= converter.slots) {
           if (writer.writing > 0) await writer.settle(1);
@@ -73,7 +74,7 @@ export async function convertTensors(stream: Stream): Promise<Finished> {
     }
     while (open.length > 0) await retire();
     await writer.end();
-    return { digests: tensors.map((_, i) => digests.get(i) ?? ''), meter };
+    return { made: tensors.map((_, i) => made.get(i) ?? { wish: '', source: '', sha256: '' }), meter };
   } finally {
     aborted.dispose();
   }
@@ -83,12 +84,13 @@ export async function convertTensors(stream: Stream): Promise<Finished> {
 class TensorWriter {
   #index = -1;
   #hash: IncrementalHash | undefined;
+  #source: IncrementalHash | undefined;
   /** Writes not known to have ended, oldest first; each releases its slot. */
   readonly #writing: Promise<void>[] = [];
 
   constructor(
     private readonly stream: Stream,
-    private readonly digests: Map<number, string>,
+    private readonly made: Map<number, MadeTensor>,
     private readonly meter: ProgressMeter,
   ) {}
 
@@ -111,7 +113,8 @@ class TensorWriter {
     write.catch(() => undefined);
     this.#writing.push(write);
     this.#hash?.update(result.bytes);
-    if (stream.signal.aborted) throw new QuantsmithError('cancelled', 'Cancelled.');
+    this.#source?.update(result.tag);
+    throwIfCancelled(stream.signal);
     this.meter.add(chunk.task.source.byteLength);
     stream.progress(this.meter.report('quantize', tensor.name));
   }
@@ -122,43 +125,35 @@ class TensorWriter {
 
   /** Completes the current tensor and goes to the next that is not finished. Tensors without bytes pass here too. */
   private async advance(): Promise<void> {
-    const { tensors, output, services } = this.stream;
+    const { tensors, wishes, output, services } = this.stream;
     const tensor = tensors[this.#index];
-    if (tensor && this.#hash) {
-      await this.pad(tensor);
+    if (tensor && this.#hash && this.#source) {
+      await padTensor(this.stream, tensor);
       await this.settle(this.writing);
-      const digest = this.#hash.digest();
-      this.digests.set(this.#index, digest);
-      await output.finish(this.#index, digest);
+      const wish = wishes[this.#index] ?? '';
+      const made = { wish, source: this.#source.digest(), sha256: this.#hash.digest() };
+      this.made.set(this.#index, made);
+      await output.finish(this.#index, made);
     }
     this.#index++;
-    this.#hash = this.#index < tensors.length && !this.digests.has(this.#index) ? services.sha256() : undefined;
-  }
-
-  /** Zeros up to the alignment, behind the last tensor too. */
-  private async pad(tensor: PlannedTensor): Promise<void> {
-    const { byteLength, shard } = tensor.target;
-    const rest = padded(byteLength) - byteLength;
-    if (rest > 0)
-      await this.stream.output.write(shard, this.stream.position(tensor) + byteLength, new Uint8Array(rest));
+    const isNext = this.#index < tensors.length && !this.made.has(this.#index);
+    this.#hash = isNext ? services.sha256() : undefined;
+    this.#source = isNext ? services.sha256() : undefined;
   }
 }
 
-/** Tensors of an interrupted run whose bytes are what its journal says: a disk may have lost what was written last. */
-async function verified({ tensors, output, position, services, signal }: Stream): Promise<Map<number, string>> {
-  const digests = new Map<number, string>();
-  for (const [index, digest] of output.finished) {
-    const tensor = tensors[index];
-    if (!tensor) continue;
-    const hash = services.sha256();
-    const { byteLength, shard } = tensor.target;
-    for (let at = 0; at < byteLength; at += VERIFY_BYTES) {
-      if (signal.aborted) throw new QuantsmithError('cancelled', 'Cancelled.');
-      hash.update(await output.read(shard, position(tensor) + at, Math.min(VERIFY_BYTES, byteLength - at)));
-    }
-    if (hash.digest() === digest) digests.set(index, digest);
-  }
-  return digests;
+/** Zeros up to the alignment, behind the last tensor too. */
+export async function padTensor(
+  { output, position }: Pick<Stream, 'output' | 'position'>,
+  tensor: PlannedTensor,
+): Promise<void> {
+  const { byteLength, shard } = tensor.target;
+  const rest = padded(byteLength) - byteLength;
+  if (rest > 0) await output.write(shard, position(tensor) + byteLength, new Uint8Array(rest));
+}
+
+export function throwIfCancelled(signal: AbortSignal): void {
+  if (signal.aborted) throw new QuantsmithError('cancelled', 'Cancelled.');
 }
 
 function badWeight(
@@ -184,7 +179,7 @@ function badWeight(
 }
 
 /** A promise that rejects with `cancelled` when the signal fires. */
-function abortion(signal: AbortSignal): { readonly promise: Promise<never>; dispose(): void } {
+export function abortion(signal: AbortSignal): { readonly promise: Promise<never>; dispose(): void } {
   let abort = (): void => undefined;
   const promise = new Promise<never>((_, reject) => {
     abort = () => {

@@ -8,7 +8,11 @@ import { ggmlType } from '../../core/ggml/ggml-type.js';
 import { parseShardName, shardName } from '../../core/gguf/shards.js';
 import { layOutHeader, outputMetadata, type GgufHeader } from '../../core/gguf/write.js';
 import { QuantsmithError, throwFirstError, type Problem } from '../../core/problem.js';
-import { filterImportance, type ImportanceMatrix } from '../../core/quantize/importance-matrix.js';
+import {
+  filterImportance,
+  type ImportanceEntry,
+  type ImportanceMatrix,
+} from '../../core/quantize/importance-matrix.js';
 import { outputByteLength, preflight } from '../../core/quantize/preflight.js';
 import { planQuantization } from '../../core/quantize/plan.js';
 import type {
@@ -17,12 +21,14 @@ import type {
   PlannedTensor,
   QuantizationPlan,
   QuantizationReport,
+  TensorOrigins,
 } from '../../core/quantize/quantization-plan.js';
 import type { FileIdentity } from '../../protocol/quantize-thread-protocol.js';
 import type { QuantizeJob } from '../../protocol/worker-protocol.js';
 import { chunksOf, largestChunk, taskCount } from './quantize-chunks.js';
-import type { QuantizeServices, QuantizeSource } from './quantize-services.js';
-import { convertTensors, type Finished } from './quantize-stream.js';
+import { NO_ORIGINS, remember, takeOver, wishesOf } from './quantize-reuse.js';
+import type { MadeTensor, QuantizeServices, QuantizeSource } from './quantize-services.js';
+import { convertTensors, throwIfCancelled, type Finished, type Stream } from './quantize-stream.js';
 
 export interface QuantizeContext {
   readonly signal: AbortSignal;
@@ -64,14 +70,14 @@ export async function runQuantize(
     const prepared = await prepare(job, source, services, signal);
     throwIfCancelled(signal);
     const outcome = job.dryRun
-      ? { ...(await services.kernels(job.backend)), digests: [] }
+      ? { ...(await services.kernels(job.backend)), made: [], origins: NO_ORIGINS, problems: [] }
       : await write(prepared, services, { signal, progress });
     const { plan, paths, byteLengths } = prepared;
     return {
       output: paths[0] ?? job.output,
       files: paths.map((path, i) => ({ path, byteLength: byteLengths[i] ?? 0 })),
       tensors: plan.tensors.map(({ name, fromType, toType, rule, target }, i) => {
-        return { name, fromType, toType, rule, byteLength: target.byteLength, sha256: outcome.digests[i] ?? '' };
+        return { name, fromType, toType, rule, byteLength: target.byteLength, sha256: outcome.made[i]?.sha256 ?? '' };
       }),
       bitsPerWeight: plan.bitsPerWeight,
       byteLength: byteLengths.reduce((sum, length) => sum + length, 0),
@@ -79,7 +85,8 @@ export async function runQuantize(
       threads: prepared.threads,
       backend: outcome.backend,
       kernels: outcome.isa,
-      problems: prepared.problems,
+      origins: outcome.origins,
+      problems: [...prepared.problems, ...outcome.problems],
       dryRun: job.dryRun,
     };
   } catch (error) {
@@ -193,11 +200,15 @@ async function write(
   prepared: Prepared,
   services: QuantizeServices,
   { signal, progress }: QuantizeContext,
-): Promise<{ backend: 'native' | 'wasm'; isa: string; digests: readonly string[] }> {
+): Promise<Written> {
   const { job, source, plan, paths, headers, byteLengths, threads, slotByteLength, imatrix } = prepared;
   // Unsuitable tensors are refused before anything is touched.
   for (const tensor of plan.tensors) chunksOf(tensor, littleEndian(source, tensor)).next();
   const fingerprint = await fingerprintOf(prepared, services, signal);
+  const importance = (tensor: PlannedTensor): ImportanceEntry | undefined =>
+    tensor.importance ? imatrix?.entries.get(tensor.name) : undefined;
+  const position = ({ target }: PlannedTensor): number => (headers[target.shard]?.byteLength ?? 0) + target.offset;
+  const wishes = await wishesOf(plan.tensors, importance, services);
   const output = await services.openOutput({
     paths,
     byteLengths,
@@ -214,27 +225,42 @@ async function write(
       slotByteLength,
     });
     try {
-      const finished = await convertTensors({
+      const stream: Stream = {
         tensors: plan.tensors,
+        wishes,
         littleEndian: tensor => littleEndian(source, tensor),
-        importance: tensor => (tensor.importance ? imatrix?.entries.get(tensor.name) : undefined),
-        position: ({ target }) => (headers[target.shard]?.byteLength ?? 0) + target.offset,
+        importance,
+        position,
         converter,
         output,
         services,
         signal,
         progress,
-      });
+      };
+      const reuse = job.reuse ?? true;
+      const { done, origins } = await takeOver(stream, paths, { reuse });
+      const finished = await convertTensors(stream, done);
       await finishFiles(prepared, services, output.write.bind(output), finished, { signal, progress });
       throwIfCancelled(signal);
       await output.commit();
-      return { backend: converter.backend, isa: converter.isa, digests: finished.digests };
+      const { made } = finished;
+      const files = paths.map((path, i) => ({ path, byteLength: byteLengths[i] ?? 0 }));
+      const problems = reuse ? await remember(stream, files, made) : [];
+      return { backend: converter.backend, isa: converter.isa, made, origins, problems };
     } finally {
       converter.close();
     }
   } finally {
     await output.abandon(job.resume);
   }
+}
+
+interface Written {
+  readonly backend: 'native' | 'wasm';
+  readonly isa: string;
+  readonly made: readonly MadeTensor[];
+  readonly origins: TensorOrigins;
+  readonly problems: readonly Problem[];
 }
 
 /** Headers come last, so that a temporary file is no GGUF until it is complete. */
@@ -264,17 +290,19 @@ function littleEndian({ model }: QuantizeSource, tensor: PlannedTensor): boolean
 /** Bytes of headers that go into a fingerprint at a time. */
 const HASH_STEP = 1 << 20;
 
-/** The same for two runs that write the same bytes: what is read, what is planned, and what the output is called. */
+/**
+ * The same for two runs that lay out the same files: the header that is read, what is planned, and what the output is called.
+ * Whether a tensor's bytes are the same is a matter of its wish and its source.
+ */
 async function fingerprintOf(
-  { source, files, plan, paths }: Prepared,
+  { source, plan, paths }: Prepared,
   services: QuantizeServices,
   signal: AbortSignal,
 ): Promise<string> {
   const hash = services.sha256();
   const { tensors, metadataChanges, metadataRemoved, shards } = plan;
   const facts = {
-    format: 1,
-    files: files.map(({ size, modified }) => [size, modified]),
+    format: 2,
     tensors,
     metadataChanges,
     metadataRemoved,
@@ -292,8 +320,4 @@ async function fingerprintOf(
     }
   }
   return hash.digest();
-}
-
-export function throwIfCancelled(signal: AbortSignal): void {
-  if (signal.aborted) throw new QuantsmithError('cancelled', 'Cancelled.');
 }

@@ -2,6 +2,7 @@
 // data, so that wording is tested without an editor.
 import * as path from 'node:path';
 import type { ErrorData, Problem } from '../../core/problem.js';
+import { originsText } from '../../core/quantize/origins-text.js';
 import type { JobProgress, QuantizationReport } from '../../core/quantize/quantization-plan.js';
 import { printable } from '../../core/text/printable.js';
 import { formatBitsPerWeight, formatByteRate, formatBytes, formatSeconds, plural } from '../../core/text/quantity.js';
@@ -109,8 +110,10 @@ export function resultText(report: QuantizationReport): string {
   const files = report.files.length > 1 ? ` in ${report.files.length} files` : '';
   const kernels = report.kernels === '' ? report.backend : `${report.backend} ${report.kernels}`;
   const facts = `${path.basename(report.output)}: ${formatBitsPerWeight(report.bitsPerWeight)} bits per weight, ${formatBytes(report.byteLength)}${files}, ${formatSeconds(report.seconds)} (${kernels}).`;
+  const saved = originsText(report.origins);
   const warnings = report.problems.filter(problem => problem.severity === 'warning').length;
-  return warnings === 0 ? facts : `${facts} ${plural(warnings, 'warning')} in the log.`;
+  const said = saved === '' ? facts : `${facts} ${saved}`;
+  return warnings === 0 ? said : `${said} ${plural(warnings, 'warning')} in the log.`;
 }
 
 /** A line of the log with its level, so that warnings stay when only warnings are shown. */

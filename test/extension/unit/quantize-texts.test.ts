@@ -114,6 +114,7 @@ const report: QuantizationReport = {
     { name: 'b', fromType: 'F16', toType: 'F32', rule: '', byteLength: 512, sha256: '' },
     { name: 'c', fromType: 'F16', toType: 'Q4_K', rule: '', byteLength: 2_000_000, sha256: '' },
   ],
+  origins: { computed: 3, copied: 0, reused: 0, resumed: 0 },
   bitsPerWeight: 4.9,
   byteLength: 6_100_000,
   seconds: 1.3,
@@ -127,6 +128,11 @@ const report: QuantizationReport = {
 describe('result', () => {
   test('in one line', () => {
     expect(resultText(report)).toBe('tiny-Q4_K_M.gguf: 4.90 bits per weight, 6.10 MB, 1.3 s (native avx512).');
+  });
+  test('says what was not computed', () => {
+    expect(resultText({ ...report, origins: { computed: 1, copied: 19, reused: 27, resumed: 0 } })).toBe(
+      'tiny-Q4_K_M.gguf: 4.90 bits per weight, 6.10 MB, 1.3 s (native avx512). 27 tensors taken over from earlier outputs, 1 computed.',
+    );
   });
   test('counts files and warnings', () => {
     const split = { ...report, files: [...report.files, ...report.files] };

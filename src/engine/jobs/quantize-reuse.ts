@@ -1,0 +1,222 @@
+// What need not be computed again. A tensor's bytes follow from its wish (types, shape, importance weights, kernels) and the
+// bytes of its source; whoever has both equal has the same result. Finished tensors of an interrupted run (in place) and of
+// earlier outputs (copied) are taken over by the same three steps: an equal wish; an equal digest of the source, for which
+// the threads read the source once; and bytes that have the digest they were written with, hashed as they are copied.
+// Nothing else is trusted: no time, no size, no name. What fails a step is computed.
+import { ggmlType } from '../../core/ggml/ggml-type.js';
+import type { ImportanceEntry } from '../../core/quantize/importance-matrix.js';
+import type { Problem } from '../../core/problem.js';
+import type { PlannedTensor, TensorOrigins } from '../../core/quantize/quantization-plan.js';
+import { CHUNK_WEIGHTS, chunksOf, COPY_BYTES } from './quantize-chunks.js';
+import type { ConversionResult, EarlierOutputs, EarlierTensor, MadeTensor, OutputRecord } from './quantize-services.js';
+import { abortion, padTensor, throwIfCancelled, type Stream } from './quantize-stream.js';
+
+/**
+ * Raised when the code around the kernels starts to give other bytes for the same wish; of the kernels themselves the
+ * method tells.
+ */
+const FORMAT = 1;
+/** Piece of a finished tensor that is read, hashed and written at a time. */
+const PIECE_BYTES = 1 << 20;
+
+export const NO_ORIGINS: TensorOrigins = { computed: 0, copied: 0, reused: 0, resumed: 0 };
+
+/** Per tensor of the plan the digest of all that decides its bytes but its source. */
+export async function wishesOf(
+  tensors: readonly PlannedTensor[],
+  importance: Stream['importance'],
+  { sha256, method }: Pick<Stream['services'], 'sha256' | 'method'>,
+): Promise<readonly string[]> {
+  const kernels = await method();
+  return tensors.map(tensor => {
+    const { ne, fromType, toType } = tensor;
+    const entry = importance(tensor);
+    const weights = entry ? importanceDigest(entry, sha256) : '';
+    // How a tensor is cut decides the digest of its source.
+    const facts = [FORMAT, kernels, fromType, toType, ne, weights, CHUNK_WEIGHTS, COPY_BYTES];
+    const hash = sha256();
+    hash.update(new TextEncoder().encode(JSON.stringify(facts)));
+    return hash.digest();
+  });
+}
+
+function importanceDigest({ values }: ImportanceEntry, sha256: Stream['services']['sha256']): string {
+  const hash = sha256();
+  hash.update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+  return hash.digest();
+}
+
+/** Worth a search in earlier outputs: what only copies numbers or changes their width is as fast made as read again. */
+function isComputed({ fromType, toType }: PlannedTensor): boolean {
+  return fromType !== toType && ggmlType(toType).blockSize > 1;
+}
+
+export interface TakenOver {
+  readonly done: ReadonlyMap<number, MadeTensor>;
+  /** What the whole run comes to when the others are made. */
+  readonly origins: TensorOrigins;
+}
+
+/** Tensors that are in place already, and those now copied there from what earlier runs made. `outputs` are our own files. */
+export async function takeOver(
+  stream: Stream,
+  outputs: readonly string[],
+  { reuse }: { readonly reuse: boolean },
+): Promise<TakenOver> {
+  const { tensors, wishes, services } = stream;
+  const wanted = reuse ? wishes.filter((_, i) => tensors.slice(i, i + 1).some(isComputed)) : [];
+  const earlier = await services.openEarlier(new Set(wanted), outputs);
+  try {
+    const { resumed, reused } = await collect(stream, earlier);
+    const fresh = tensors.filter((_, i) => !resumed.has(i) && !reused.has(i));
+    const copied = fresh.filter(({ fromType, toType }) => fromType === toType).length;
+    const origins = { computed: fresh.length - copied, copied, reused: reused.size, resumed: resumed.size };
+    return { done: new Map([...resumed, ...reused]), origins };
+  } finally {
+    // Before the outputs get their names: some systems do not let an open file be replaced.
+    await earlier.close();
+  }
+}
+
+/** Leaves the record of a complete output to later runs. */
+export async function remember(
+  { tensors, position, services }: Stream,
+  files: OutputRecord['files'],
+  made: readonly MadeTensor[],
+): Promise<readonly Problem[]> {
+  const recorded = tensors.flatMap((tensor, i) => {
+    const own = made[i];
+    if (!own || !isComputed(tensor)) return [];
+    const { shard, byteLength } = tensor.target;
+    return [{ ...own, file: shard, position: position(tensor), byteLength }];
+  });
+  if (await services.remember({ files, tensors: recorded })) return [];
+  return [
+    {
+      code: 'reuse/not-recorded',
+      severity: 'info',
+      message: 'What was made could not be recorded: a later run with a changed recipe will compute every tensor.',
+      hint: 'Set QUANTSMITH_CACHE_DIR to a folder that can be written to.',
+    },
+  ];
+}
+
+async function collect(
+  stream: Stream,
+  earlier: EarlierOutputs,
+): Promise<{ readonly resumed: ReadonlyMap<number, MadeTensor>; readonly reused: ReadonlyMap<number, MadeTensor> }> {
+  const { tensors, wishes, output } = stream;
+  const inPlace = (index: number): MadeTensor | undefined => {
+    const made = output.finished.get(index);
+    return made?.wish === wishes[index] ? made : undefined;
+  };
+  const elsewhere = (index: number): readonly EarlierTensor[] => {
+    const tensor = tensors[index];
+    if (!tensor || !isComputed(tensor)) return [];
+    return earlier.candidates(wishes[index] ?? '').filter(made => made.byteLength === tensor.target.byteLength);
+  };
+  const promising = tensors.map((_, index) => index).filter(index => inPlace(index) ?? elsewhere(index).length > 0);
+  const sources = await sourceDigests(stream, promising);
+  const resumed = new Map<number, MadeTensor>();
+  const reused = new Map<number, MadeTensor>();
+  // A file that once did not have the bytes of its record has been changed: its other tensors are not tried.
+  const changed = new Set<string>();
+  for (const [index, source] of sources) {
+    const there = inPlace(index);
+    if (there?.source === source && (await isIntact(stream, index, there))) {
+      resumed.set(index, there);
+      continue;
+    }
+    for (const made of elsewhere(index)) {
+      if (made.source !== source || changed.has(made.file)) continue;
+      if (await copied(stream, index, made)) {
+        const { wish, sha256 } = made;
+        reused.set(index, { wish, source, sha256 });
+        await output.finish(index, { wish, source, sha256 });
+        break;
+      }
+      changed.add(made.file);
+    }
+  }
+  return { resumed, reused };
+}
+
+/** Digests of the sources of some tensors; threads read and tag, in the order of the plan. */
+async function sourceDigests(stream: Stream, indices: readonly number[]): Promise<ReadonlyMap<number, string>> {
+  const { converter, tensors, services, signal } = stream;
+  const aborted = abortion(signal);
+  const hashes = new Map(indices.map(index => [index, services.sha256()]));
+  const open: { readonly index: number; readonly result: Promise<ConversionResult> }[] = [];
+  const retire = async (): Promise<void> => {
+    const next = open.shift();
+    const result = next && (await Promise.race([next.result, aborted.promise]));
+    if (!result?.ok) return;
+    hashes.get(next?.index ?? -1)?.update(result.tag);
+    result.release();
+  };
+  try {
+    for (const index of indices) {
+      const tensor = tensors[index];
+      if (!tensor) continue;
+      for (const { task } of chunksOf(tensor, stream.littleEndian(tensor))) {
+        while (open.length >= converter.slots) await retire();
+        const result = converter.convert({ ...task, tagOnly: true });
+        result.catch(() => undefined);
+        open.push({ index, result });
+      }
+    }
+    while (open.length > 0) await retire();
+  } finally {
+    aborted.dispose();
+  }
+  return new Map([...hashes].map(([index, hash]) => [index, hash.digest()]));
+}
+
+/** Whether the bytes in place are those that were written: a disk may have lost what was written last. */
+async function isIntact(
+  { tensors, output, position, services, signal }: Stream,
+  index: number,
+  made: MadeTensor,
+): Promise<boolean> {
+  const tensor = tensors[index];
+  if (!tensor) return false;
+  const hash = services.sha256();
+  const { byteLength, shard } = tensor.target;
+  for (let at = 0; at < byteLength; at += PIECE_BYTES) {
+    throwIfCancelled(signal);
+    hash.update(await output.read(shard, position(tensor) + at, Math.min(PIECE_BYTES, byteLength - at)));
+  }
+  return hash.digest() === made.sha256;
+}
+
+/**
+ * Copies a tensor of an earlier output to its place. The bytes that were hashed are the bytes that are written: no way of
+ * the system to copy is faster where the bytes must be read to be checked, and none of them is as safe. While one piece is
+ * hashed the next is read and the one before written. False if they are not what the record says; they are in place then,
+ * and will be overwritten.
+ */
+async function copied(stream: Stream, index: number, made: EarlierTensor): Promise<boolean> {
+  const { tensors, output, position, services, signal } = stream;
+  const tensor = tensors[index];
+  if (!tensor) return false;
+  const { byteLength, shard } = tensor.target;
+  const read = (at: number): Promise<Uint8Array | undefined> =>
+    made.read(at, Math.min(PIECE_BYTES, byteLength - at)).catch(() => undefined);
+  const hash = services.sha256();
+  let next = byteLength > 0 ? read(0) : undefined;
+  let writing: Promise<void> = Promise.resolve();
+  for (let at = 0; at < byteLength; at += PIECE_BYTES) {
+    const bytes = await next;
+    await writing;
+    throwIfCancelled(signal);
+    if (!bytes) return false;
+    next = at + PIECE_BYTES < byteLength ? read(at + PIECE_BYTES) : undefined;
+    writing = output.write(shard, position(tensor) + at, bytes);
+    writing.catch(() => undefined);
+    hash.update(bytes);
+  }
+  await writing;
+  if (hash.digest() !== made.sha256) return false;
+  await padTensor(stream, tensor);
+  return true;
+}
