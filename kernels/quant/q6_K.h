@@ -8,7 +8,7 @@
 //   weight = d * scale * (code - 32)
 #pragma once
 
-#include "quant/search.h"
+#include "quant/super_block.h"
 
 namespace {
 
@@ -66,12 +66,7 @@ inline void quantize_row_q6_K_ref(const float* source, block_q6_K* blocks, size_
       scales[j] = search_scale<16>(source + 16 * j, weights, 32, codes + 16 * j);
     }
     if (!encode_q6_K_scales(blocks + b, scales, steps)) continue;
-    for (size_t j = 0; j < 16; ++j) {
-      if (steps[j] == 0.0f) continue;  // keeps the codes of the search
-      for (size_t i = 0; i < 16; ++i) {
-        codes[16 * j + i] = static_cast<uint8_t>(32 + clamp_int(round_to_int(source[16 * j + i] / steps[j]), -32, 31));
-      }
-    }
+    encode_again<16>(source, steps, 32, codes);
     pack_q6_K(blocks + b, codes);
   }
 }

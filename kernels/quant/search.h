@@ -3,7 +3,7 @@
 // Each try rounds the weights with a slightly different scale, solves the weighted least-squares problem for the codes
 // it got, and keeps the try with the smallest error. Sums run in order of the weights with one rounding per operation:
 // the vector kernels reproduce exactly this order, one block per lane. Source of the algorithms: ggml-quants.c
-// (make_qx_quants, make_qkx2_quants, make_qkx3_quants, make_qp_quants).
+// (make_qx_quants, make_q3_quants, make_qkx2_quants, make_qkx3_quants, make_qp_quants).
 #pragma once
 
 #include "quant/common.h"
@@ -18,6 +18,7 @@ struct ScaleSteps {
   float step;
   int last;
 };
+constexpr ScaleSteps kStepsQ2K = {-0.5f, 0.1f, 15};
 constexpr ScaleSteps kStepsQ4K = {-1.0f, 0.1f, 20};
 constexpr ScaleSteps kStepsQ5K = {-0.5f, 0.1f, 15};
 constexpr ScaleSteps kStepsImportance = {-0.9f, 0.05f, 36};
@@ -58,9 +59,58 @@ float search_scale(const float* x, const float* weights, int top, uint8_t* codes
   return scale;
 }
 
-// Codes with a minimum: x ~ scale * code + min, code in 0 .. top, min <= 0. Minimizes sum weights (scale * code + min -
-// x)^2. Returns the scale, `*minimum` = min.
+// Symmetric codes as search_scale, weights x^2: starts with the plain scale, then up to five rounds move single codes
+// while that makes the scale that fits them all better. Returns the scale; 0 with all codes 0 for an empty block.
 template <size_t N>
+float improve_scale(const float* x, int top, uint8_t* codes) {
+  float extreme = 0.0f, magnitude = 0.0f;
+  for (size_t i = 0; i < N; ++i) {
+    const float m = __builtin_fabsf(x[i]);
+    if (m > magnitude) magnitude = m, extreme = x[i];
+  }
+  if (magnitude < kEmptyBlock) {
+    for (size_t i = 0; i < N; ++i) codes[i] = 0;
+    return 0.0f;
+  }
+  const float inverse = static_cast<float>(-top) / extreme;
+  float code[N], sum_xl = 0.0f, sum_ll = 0.0f;
+  for (size_t i = 0; i < N; ++i) {
+    code[i] = static_cast<float>(clamp_int(round_to_int(inverse * x[i]), -top, top - 1));
+    const float w = x[i] * x[i];
+    sum_xl += w * x[i] * code[i];
+    sum_ll += w * code[i] * code[i];
+  }
+  bool changed = true;
+  for (int round = 0; round < 5 && changed; ++round) {
+    changed = false;
+    for (size_t i = 0; i < N; ++i) {
+      const float w = x[i] * x[i];
+      float rest_xl = sum_xl - w * x[i] * code[i];
+      float rest_ll = sum_ll - w * code[i] * code[i];
+      if (!(rest_xl > 0.0f)) continue;
+      const float moved = static_cast<float>(clamp_int(round_to_int(x[i] * rest_ll / rest_xl), -top, top - 1));
+      if (moved == code[i]) continue;
+      rest_xl += w * x[i] * moved;
+      rest_ll += w * moved * moved;
+      if (rest_ll > 0.0f && rest_xl * rest_xl * sum_ll > sum_xl * sum_xl * rest_ll) {
+        code[i] = moved;
+        sum_xl = rest_xl;
+        sum_ll = rest_ll;
+        changed = true;
+      }
+    }
+  }
+  for (size_t i = 0; i < N; ++i) codes[i] = static_cast<uint8_t>(top + static_cast<int>(code[i]));
+  return sum_ll > 0.0f ? sum_xl / sum_ll : 0.0f;
+}
+
+// What search_scale_min minimizes: the sum of weighted squares, or of weighted magnitudes (the scale and minimum of a
+// try are the least-squares ones in both cases).
+enum ErrorOf { kSquaredError, kAbsoluteError };
+
+// Codes with a minimum: x ~ scale * code + min, code in 0 .. top, min <= 0. Minimizes sum weights (scale * code + min -
+// x)^2, or the same with magnitudes. Returns the scale, `*minimum` = min.
+template <size_t N, ErrorOf error_of = kSquaredError>
 float search_scale_min(const float* x, const float* weights, int top, ScaleSteps steps, uint8_t* codes,
                        float* minimum) {
   float min = x[0], max = x[0];
@@ -84,7 +134,7 @@ float search_scale_min(const float* x, const float* weights, int top, ScaleSteps
     const int code = clamp_int(round_to_int(plain_inverse * (x[i] - min)), 0, top);
     codes[i] = static_cast<uint8_t>(code);
     const float difference = scale * static_cast<float>(code) + min - x[i];
-    best += weights[i] * (difference * difference);
+    best += weights[i] * (error_of == kSquaredError ? difference * difference : __builtin_fabsf(difference));
   }
   for (int attempt = 0; attempt <= steps.last; ++attempt) {
     const float numerator = steps.first + steps.step * static_cast<float>(attempt) + static_cast<float>(top);
@@ -110,7 +160,7 @@ float search_scale_min(const float* x, const float* weights, int top, ScaleSteps
     float error = 0.0f;
     for (size_t i = 0; i < N; ++i) {
       const float difference = try_scale * static_cast<float>(tried[i]) + try_min - x[i];
-      error += weights[i] * (difference * difference);
+      error += weights[i] * (error_of == kSquaredError ? difference * difference : __builtin_fabsf(difference));
     }
     if (error < best) {
       for (size_t i = 0; i < N; ++i) codes[i] = tried[i];

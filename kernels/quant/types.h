@@ -4,6 +4,8 @@
 #include "quant/bf16.h"
 #include "quant/f16.h"
 #include "quant/f32.h"
+#include "quant/q2_K.h"
+#include "quant/q3_K.h"
 #include "quant/q4_0.h"
 #include "quant/q4_1.h"
 #include "quant/q4_K.h"

@@ -45,8 +45,11 @@ void encode_k_batch(const float* source, const float* importance, Block* blocks,
     Simd::store(mins + u * kLanes, Simd::neg(found.min[u]));
   }
   for (size_t b = 0; b < kKBatch; ++b) {
-    encode_k_header(&blocks[b].header, scales + 8 * b, mins + 8 * b, importance ? sums + 8 * b : nullptr, steps + 8 * b,
-                    offsets + 8 * b);
+    uint8_t scale_codes[8], min_codes[8];
+    const float* importance_sums = importance ? sums + 8 * b : nullptr;
+    const float d = encode_positive_scales<8>(scales + 8 * b, importance_sums, 63, 63, scale_codes);
+    const float dmin = encode_positive_scales<8>(mins + 8 * b, importance_sums, 63, 63, min_codes);
+    encode_k_header(&blocks[b].header, d, dmin, scale_codes, min_codes, steps + 8 * b, offsets + 8 * b);
   }
   uint8_t bytes[S * 32];
   for (size_t u = 0; u < U; ++u) {

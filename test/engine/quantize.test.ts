@@ -130,7 +130,7 @@ describe('rows longer than a task', () => {
       expect(backend.convertRows(0, bytes, ggmlType(to).id, target, rows, length)).toMatchObject({ ok: true });
       return target;
     };
-    const types = ['Q4_0', 'Q4_1', 'Q5_0', 'Q5_1', 'Q8_0', 'Q4_K', 'Q5_K', 'Q6_K'] as const;
+    const types = ['Q4_0', 'Q4_1', 'Q5_0', 'Q5_1', 'Q8_0', 'Q2_K', 'Q3_K', 'Q4_K', 'Q5_K', 'Q6_K'] as const;
     for (const type of types) {
       const chunks = [...chunksOf(tensor(false, type), true)];
       expect(chunks.length).toBe(5);

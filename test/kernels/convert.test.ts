@@ -84,6 +84,8 @@ describe.each(targets.map(target => ({ ...target, name: `${target.backend.kind}/
         ['Q5_0', 32],
         ['Q5_1', 32],
         ['Q8_0', 32],
+        ['Q2_K', 256],
+        ['Q3_K', 256],
         ['Q4_K', 256],
         ['Q5_K', 256],
       ] as const) {

@@ -105,7 +105,7 @@ describe(`against the scalar reference (QUANTSMITH_TEST_SEED=${SEED})`, () => {
       }
       for (const { backend, isa } of targets) {
         if (isa === 'ref') continue;
-        for (const type of backend.types.filter(({ name }) => /^Q[45]_[1K]$/.test(name))) {
+        for (const type of backend.types.filter(({ name }) => /^Q[245]_[1K]$/.test(name))) {
           const expected = new Uint8Array(byteLength(type, columns));
           const found = new Uint8Array(expected.length);
           backend.quantizeRows(type.id, source, expected, 1, columns, importance, 'ref');
@@ -140,6 +140,8 @@ describe(`against the scalar reference (QUANTSMITH_TEST_SEED=${SEED})`, () => {
       Q8_0: 0.00555,
       Q6_K: 0.0186,
       Q5_K: 0.0373,
+      Q2_K: 0.294,
+      Q3_K: 0.1496,
       Q5_0: 0.0447,
       Q5_1: 0.0384,
       Q4_K: 0.0722,

@@ -1,5 +1,6 @@
 // Completion at `|` and hovers at the place over a `^` line, on the example model of model.ts.
 import { describe, expect, test } from 'vitest';
+import { GGML_TYPES } from '../../../src/core/ggml/ggml-type.js';
 import { completeRecipe, writeValue } from '../../../src/core/recipe/complete-recipe.js';
 import { hoverRecipe } from '../../../src/core/recipe/hover-recipe.js';
 import { LineIndex } from '../../../src/core/recipe/line-index.js';
@@ -28,6 +29,11 @@ function accept(marked: string, label: string): string {
   return text.slice(0, lines.offsetAt(item.range.start)) + item.insert + text.slice(lines.offsetAt(item.range.end));
 }
 
+/** The tensor types that can be written, in the order of the table. */
+const TENSOR_TYPES = GGML_TYPES.filter(({ canQuantize }) => canQuantize)
+  .map(({ name }) => name)
+  .join(' ');
+
 const ROOT_KEYS = 'recipe source output type rules imatrix fallback';
 
 describe('completion offers', () => {
@@ -52,17 +58,9 @@ describe('completion offers', () => {
     ['keys of a recipe in braces', '{recipe: 1, |}', 'source output type rules imatrix fallback'],
     ['a new rule under the last', 'rules:\n  - tensors: a\n    type: Q8_0\n  |', '- tensors, type'],
     ['a first rule', 'rules:\n  |', '- tensors, type'],
-    ['tensor types in a rule', 'rules:\n  - type: |', 'F32 F16 Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q4_K Q5_K Q6_K BF16'],
-    [
-      'tensor types in braces',
-      'rules:\n  - {tensors: a, type: |}',
-      'F32 F16 Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q4_K Q5_K Q6_K BF16',
-    ],
-    [
-      'words and types as fallback',
-      'fallback: |',
-      'promote error F32 F16 Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q4_K Q5_K Q6_K BF16',
-    ],
+    ['tensor types in a rule', 'rules:\n  - type: |', TENSOR_TYPES],
+    ['tensor types in braces', 'rules:\n  - {tensors: a, type: |}', TENSOR_TYPES],
+    ['words and types as fallback', 'fallback: |', `promote error ${TENSOR_TYPES}`],
     ['the version', 'recipe: |', '1'],
     ['nothing in a comment', 'type: Q8_0 # |', ''],
     ['nothing for unknown keys', 'foo: |', ''],
