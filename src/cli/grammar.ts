@@ -2,10 +2,20 @@
 // never exits: it returns an invocation, a text to print (help, version) or what is wrong with the arguments. Names of
 // commands, options and JSON keys are a contract with scripts: add, never rename. What values mean (does this type exist?
 // does this file?) is the commands' business.
-import { Command, CommanderError, Help, InvalidArgumentError, Option } from 'commander';
+import { Command, CommanderError, Help, Option } from 'commander';
 import type { ErrorData } from '../core/problem.js';
+import type { MetadataOverride } from '../core/quantize/metadata-override.js';
 import type { TensorRule } from '../core/quantize/quantization-plan.js';
 import type { BackendChoice } from '../protocol/worker-protocol.js';
+import {
+  byteSize,
+  collect,
+  layerList,
+  metadataOverride,
+  nonEmpty,
+  tensorRule,
+  wholeNumber,
+} from './argument-values.js';
 import type { ComputeOptions, Invocation } from './invocation.js';
 
 export type Parsed =
@@ -161,12 +171,16 @@ Exit code 1 when the file has a problem of severity "error", even if a part of i
   interface QuantizeFlags extends ComputeFlags {
     type?: string;
     tensor: TensorRule[];
+    tensorTypeFile?: string;
     outputTensorType?: string;
     tokenEmbeddingType?: string;
     imatrix?: string;
     includeWeights: string[];
     excludeWeights: string[];
     pure: boolean;
+    leaveOutputTensor: boolean;
+    pruneLayers: readonly number[];
+    overrideKv: MetadataOverride[];
     allowRequantize: boolean;
     onFallback: string;
     keepSplit: boolean;
@@ -187,7 +201,12 @@ Exit code 1 when the file has a problem of severity "error", even if a part of i
       collect(tensorRule),
       [],
     )
+    .option(
+      '--tensor-type-file <file>',
+      'more such rules from a file, as llama-quantize takes it: regex=type, by blanks',
+    )
     .option('--output-tensor-type <type>', 'type of output.weight')
+    .option('--leave-output-tensor', 'keep output.weight in the type it has', false)
     .option('--token-embedding-type <type>', 'type of token_embd.weight')
     .option('--imatrix <file>', 'importance matrix (GGUF or legacy .dat)')
     .option(
@@ -203,6 +222,13 @@ Exit code 1 when the file has a problem of severity "error", even if a part of i
       [],
     )
     .option('--pure', 'no mixture: the same type for every tensor that can have it', false)
+    .option('--prune-layers <layers>', 'leave out these layers and renumber the others: 0,3..5', layerList, [])
+    .option(
+      '--override-kv <key=type:value>',
+      'set metadata; type is int, float, bool, str or exact (u32, f64 ...); may be repeated',
+      collect(metadataOverride),
+      [],
+    )
     .option('--allow-requantize', 'accept a source that is quantized already (quality suffers)', false)
     .option(
       '--on-fallback <policy>',
@@ -231,7 +257,7 @@ Examples:
 The output appears under its name only when it is complete. Sizes: M and G are powers of 1000, MiB and GiB of 1024.`,
     )
     .action((source: string, output: string, flags: QuantizeFlags) => {
-      const { type, tensor, maxShardSize, ...rest } = flags;
+      const { type, tensor, overrideKv, maxShardSize, ...rest } = flags;
       if (type === undefined) {
         return quantize.error("required option '-t, --type <type>' not specified", { code: 'commander.missingOption' });
       }
@@ -241,6 +267,7 @@ The output appears under its name only when it is complete. Sizes: M and G are p
         output,
         type,
         rules: tensor,
+        metadata: overrideKv,
         ...rest,
         ...(maxShardSize === undefined ? {} : { maxShardBytes: maxShardSize }),
       });
@@ -314,68 +341,4 @@ function computeOptions(command: Command): Command {
     .option('--overwrite', 'replace an output that exists', false)
     .option('--quiet', 'no progress', false)
     .option('--json', 'print one JSON document', false);
-}
-
-function collect<T>(parse: (text: string) => T): (text: string, before: readonly T[]) => T[] {
-  return (text, before) => [...before, parse(text)];
-}
-
-function nonEmpty(text: string): string {
-  if (text === '') throw new InvalidArgumentError('Expected some text.');
-  return text;
-}
-
-function wholeNumber(least: number, most: number): (text: string) => number {
-  return text => {
-    const value = Number(text);
-    if (!/^\d+$/.test(text) || value < least || value > most)
-      throw new InvalidArgumentError(`Expected a whole number from ${least} to ${most}.`);
-    return value;
-  };
-}
-
-/** `PATTERN=TYPE`: a glob on the tensor name, or a regular expression between slashes. The type comes after the last `=`. */
-export function tensorRule(text: string): TensorRule {
-  const equals = text.lastIndexOf('=');
-  const pattern = text.slice(0, equals).trim();
-  const type = text.slice(equals + 1).trim();
-  if (equals < 0 || pattern === '' || type === '')
-    throw new InvalidArgumentError("Expected PATTERN=TYPE, for example '*.attn_v.weight=Q6_K'.");
-  const label = `--tensor ${text}`;
-  if (pattern.length < 3 || !pattern.startsWith('/') || !pattern.endsWith('/'))
-    return { kind: 'glob', pattern, type, label };
-  const regex = pattern.slice(1, -1);
-  try {
-    new RegExp(regex);
-  } catch (error) {
-    throw new InvalidArgumentError(error instanceof Error ? `${error.message}.` : 'Not a regular expression.');
-  }
-  return { kind: 'regex', pattern: regex, type, label };
-}
-
-const SIZE_UNITS: Readonly<Record<string, number>> = {
-  '': 1,
-  b: 1,
-  k: 1e3,
-  kb: 1e3,
-  kib: 1024,
-  m: 1e6,
-  mb: 1e6,
-  mib: 1024 ** 2,
-  g: 1e9,
-  gb: 1e9,
-  gib: 1024 ** 3,
-  t: 1e12,
-  tb: 1e12,
-  tib: 1024 ** 4,
-};
-
-/** `4G` -> 4e9: M and G are powers of 1000 as in llama-gguf-split; MiB and GiB are powers of 1024. */
-export function byteSize(text: string): number {
-  const match = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text.trim());
-  const unit = match ? SIZE_UNITS[(match[2] ?? '').toLowerCase()] : undefined;
-  const bytes = match && unit !== undefined ? Math.floor(Number(match[1]) * unit) : Number.NaN;
-  if (!Number.isSafeInteger(bytes) || bytes <= 0)
-    throw new InvalidArgumentError('Expected a size such as 500M, 4G, 2GiB or a number of bytes.');
-  return bytes;
 }

@@ -1,5 +1,6 @@
 // What the user asked for, after the arguments were understood and before anything was touched: plain data, one shape per
 // command.
+import type { MetadataOverride } from '../core/quantize/metadata-override.js';
 import type { TensorRule } from '../core/quantize/quantization-plan.js';
 import type { BackendChoice } from '../protocol/worker-protocol.js';
 
@@ -33,12 +34,17 @@ export interface QuantizeInvocation extends ComputeOptions {
   readonly output: string;
   readonly type: string;
   readonly rules: readonly TensorRule[];
+  /** A file with more rules, which come after `rules`. */
+  readonly tensorTypeFile?: string;
   readonly outputTensorType?: string;
   readonly tokenEmbeddingType?: string;
   readonly imatrix?: string;
   readonly includeWeights: readonly string[];
   readonly excludeWeights: readonly string[];
   readonly pure: boolean;
+  readonly leaveOutputTensor: boolean;
+  readonly pruneLayers: readonly number[];
+  readonly metadata: readonly MetadataOverride[];
   readonly allowRequantize: boolean;
   readonly onFallback: string;
   readonly keepSplit: boolean;

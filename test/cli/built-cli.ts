@@ -45,16 +45,20 @@ export interface ErrorDocument {
   readonly error: { readonly code: string; readonly message: string; readonly hint?: string; readonly offset?: number };
 }
 
+/** Options that are the same in both. */
+const SWITCHES = new Set(['--pure', '--allow-requantize', '--leave-output-tensor', '--keep-split']);
+const VALUES = new Set(
+  `--imatrix --include-weights --exclude-weights --token-embedding-type --output-tensor-type --tensor-type-file
+  --prune-layers --override-kv`.split(/\s+/),
+);
+
 /** llama-quantize's options in ours; undefined for an option that has no counterpart here. */
 export function ourOptions(args: readonly string[]): readonly string[] | undefined {
   const options: string[] = [];
   for (let i = 0; i < args.length; i++) {
     const option = args[i] ?? '';
-    if (option === '--pure' || option === '--allow-requantize') options.push(option);
-    // The models of these cases have no output.weight: there is nothing to leave.
-    else if (option === '--leave-output-tensor') continue;
-    else if (option === '--imatrix' || option === '--token-embedding-type' || option === '--output-tensor-type')
-      options.push(option, args[++i] ?? '');
+    if (SWITCHES.has(option)) options.push(option);
+    else if (VALUES.has(option)) options.push(option, args[++i] ?? '');
     else if (option === '--tensor-type') {
       const [pattern = '', type = ''] = (args[++i] ?? '').split('=');
       options.push('--tensor', `/${pattern}/=${type}`);

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { ARRAY_LIMIT, buildProgram, byteSize, parseArguments, tensorRule } from '../../src/cli/grammar.js';
+import { byteSize, tensorRule } from '../../src/cli/argument-values.js';
+import { ARRAY_LIMIT, buildProgram, parseArguments } from '../../src/cli/grammar.js';
 import { runCaptured } from './captured-io.js';
 
 const parse = (...argv: string[]) => parseArguments(argv, { version: '1.2.3', columns: 100 });
@@ -50,6 +51,9 @@ describe('what is understood', () => {
       rules: [],
       includeWeights: [],
       excludeWeights: [],
+      leaveOutputTensor: false,
+      pruneLayers: [],
+      metadata: [],
       pure: false,
       allowRequantize: false,
       onFallback: 'promote',
@@ -62,6 +66,7 @@ describe('what is understood', () => {
     const line =
       'quantize a b -t Q4_0 --tensor x.*=Q8_0 --tensor /[a=b]\\d/=F16 --output-tensor-type Q6_K --token-embedding-type Q8_0 ' +
       '--imatrix i.gguf --include-weights attn --include-weights ffn --exclude-weights up --pure --allow-requantize ' +
+      '--leave-output-tensor --prune-layers 0,3..5 --prune-layers 9 --override-kv a=int:3 --tensor-type-file t.txt ' +
       '--on-fallback Q8_0 --max-shard-size 2GiB --resume --no-reuse --dry-run --overwrite --threads 3 --backend wasm --quiet --json';
     expect(invocation(...line.split(' '))).toEqual({
       command: 'quantize',
@@ -77,6 +82,10 @@ describe('what is understood', () => {
       imatrix: 'i.gguf',
       includeWeights: ['attn', 'ffn'],
       excludeWeights: ['up'],
+      leaveOutputTensor: true,
+      pruneLayers: [0, 3, 4, 5, 9],
+      metadata: [{ key: 'a', type: 'u32', value: 3, text: 'a=int:3' }],
+      tensorTypeFile: 't.txt',
       pure: true,
       allowRequantize: true,
       onFallback: 'Q8_0',

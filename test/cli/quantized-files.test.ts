@@ -77,6 +77,8 @@ describe.skipIf(!ready)('llama-quantize, tensor for tensor', () => {
       'micro-llama/opt/tok-embd-q8',
       'micro-llama/opt/out-q5k',
       'micro-llama/opt/tensor-type',
+      'micro-llama/opt/prune0',
+      'micro-llama/opt/override',
     ]);
   });
 

@@ -109,6 +109,7 @@ describe('rows longer than a task', () => {
   const columns = (2 << 18) + 512;
   const tensor = (importance: boolean, toType: PlannedTensor['toType']): PlannedTensor => ({
     name: 'a.weight',
+    sourceName: 'a.weight',
     ne: [columns, 2],
     elementCount: 2 * columns,
     fromType: 'F32',

@@ -12,12 +12,13 @@ import type { ComputeOptions, QuantizeInvocation } from '../invocation.js';
 import type { CliIo } from '../io.js';
 import { jsonDocument } from '../json.js';
 import { resolveFrom } from '../paths.js';
+import { readTensorTypes } from '../tensor-type-file.js';
 import { quantizationText } from '../quantization-text.js';
 import { runJob } from '../quantize-job.js';
 import { styleFor } from '../style.js';
 
 export async function quantize(invocation: QuantizeInvocation, io: CliIo): Promise<ExitCode> {
-  const options = quantizeOptions(invocation);
+  const options = await quantizeOptions(invocation, io);
   refuseWrongOptions(options);
   const source = resolveFrom(io.cwd, invocation.source);
   await refuseCheckpoint(source);
@@ -57,16 +58,20 @@ export function jobOptions(
   return { threads, backend, overwrite, dryRun, resume, reuse };
 }
 
-function quantizeOptions(invocation: QuantizeInvocation): QuantizeOptions {
+async function quantizeOptions(invocation: QuantizeInvocation, io: CliIo): Promise<QuantizeOptions> {
   const { type, rules, outputTensorType, tokenEmbeddingType, pure, allowRequantize, onFallback } = invocation;
+  const { tensorTypeFile, leaveOutputTensor, pruneLayers, metadata } = invocation;
   return {
     fileType: type,
-    rules,
+    rules: tensorTypeFile === undefined ? rules : [...rules, ...(await readTensorTypes(tensorTypeFile, io))],
     ...(outputTensorType === undefined ? {} : { outputTensorType }),
     ...(tokenEmbeddingType === undefined ? {} : { tokenEmbeddingType }),
     pure,
     allowRequantize,
     onFallback,
+    ...(leaveOutputTensor && { leaveOutputTensor }),
+    ...(pruneLayers.length > 0 && { pruneLayers }),
+    ...(metadata.length > 0 && { metadata }),
   };
 }
 

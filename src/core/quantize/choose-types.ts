@@ -125,7 +125,9 @@ export function chooseTypes(
   const decide = (tensor: GgufTensorInfo): Decision => {
     const fromType = ggmlTypeName(tensor.typeId);
     for (const rule of rules) if (rule.matches(tensor.name)) rule.use.matched++;
-    const kept = fileType.id === undefined ? 'copy' : reasonToKeep(tensor);
+    const left =
+      options.leaveOutputTensor && tensor.name === 'output.weight' ? 'kept: output left as it is' : undefined;
+    const kept = fileType.id === undefined ? 'copy' : (reasonToKeep(tensor) ?? left);
     if (kept !== undefined) return { tensor, fromType, toType: fromType, rule: kept };
     const { type, rule, fixed } = wish(tensor);
     const columns = tensor.ne[0] ?? 1;

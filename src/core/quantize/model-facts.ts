@@ -1,5 +1,5 @@
 // What planning reads of a model's metadata. Missing or odd values fall back to what llama.cpp assumes; nothing throws.
-import { metadataArray, metadataNumber, metadataString, type GgufModel } from '../gguf/gguf.js';
+import { metadataArray, metadataNumber, metadataString, type GgufModel, type GgufTensorInfo } from '../gguf/gguf.js';
 import { ggmlTypeName } from '../ggml/ggml-type.js';
 import { guessFileType } from '../ggml/file-type.js';
 import { layerOf, reasonToKeep } from './tensor-selection.js';
@@ -22,7 +22,12 @@ function blockCount(source: PlanSource, architecture: string): number {
   );
 }
 
-export function readMixtureModel(source: PlanSource, hasImatrix: boolean): MixtureModel {
+/** `kept` are the tensors that will be written. llama-quantize takes the number of layers as it was, also if some are left out. */
+export function readMixtureModel(
+  source: PlanSource,
+  kept: readonly Pick<GgufTensorInfo, 'name'>[],
+  hasImatrix: boolean,
+): MixtureModel {
   const architecture = metadataString(source.metadata, 'general.architecture') ?? '';
   const heads = numberOfLayer0(source, `${architecture}.attention.head_count`) ?? 0;
   const headsKv = numberOfLayer0(source, `${architecture}.attention.head_count_kv`) ?? heads;
@@ -32,8 +37,8 @@ export function readMixtureModel(source: PlanSource, hasImatrix: boolean): Mixtu
     blockCount: blockCount(source, architecture),
     expertCount: experts > 1 ? experts : 0,
     gqa: headsKv === 0 ? 0 : Math.floor(heads / headsKv),
-    attentionVCount: source.tensors.filter(tensor => tensorCategory(tensor.name) === 'attn_v').length,
-    tied: !source.tensors.some(tensor => tensor.name === 'output.weight'),
+    attentionVCount: kept.filter(tensor => tensorCategory(tensor.name) === 'attn_v').length,
+    tied: !kept.some(tensor => tensor.name === 'output.weight'),
     hasImatrix,
   };
 }

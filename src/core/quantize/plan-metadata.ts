@@ -3,8 +3,10 @@
 import type { FileType } from '../ggml/file-type.js';
 import type { ImportanceMatrix } from './importance-matrix.js';
 import { entryLengthInV3 } from '../gguf/copy-entry.js';
-import { metadataNumber } from '../gguf/gguf.js';
+import { metadataNumber, metadataString } from '../gguf/gguf.js';
 import { SPLIT_COUNT, SPLIT_KEYS, SPLIT_NO, SPLIT_TENSORS_COUNT } from '../gguf/shards.js';
+import { valueSize } from '../gguf/value.js';
+import type { MetadataOverride } from './metadata-override.js';
 import { sourceFileTypeId, type PlanSource } from './model-facts.js';
 import { OUTPUT_ALIGNMENT, padded, type ShardSize } from './output-layout.js';
 import type { MetadataChange, OutputShard, QuantizationPlan } from './quantization-plan.js';
@@ -14,26 +16,35 @@ const QUANTIZATION_VERSION = 2;
 /** llama.cpp holds overridden strings in 128 bytes with a terminator, so longer names arrive cut. */
 const MAX_OVERRIDE_BYTES = 127;
 
-/** The keys llama-quantize sets, in its order. The imatrix keys appear only if at least one entry is used. */
+/**
+ * The keys llama-quantize sets, in its order: its own two, the user's, those of the imatrix (only if at least one entry is
+ * used), the number of layers if some were left out. A key set twice counts the last time, at its last place.
+ */
 export function metadataChanges(
   source: PlanSource,
   fileType: FileType,
   imatrix: ImportanceMatrix | undefined,
+  overrides: readonly MetadataOverride[] = [],
+  layers?: number,
 ): readonly MetadataChange[] {
   const u32 = (key: string, value: number): MetadataChange => ({ key, type: 'u32', value });
   const text = (key: string, value: string): MetadataChange => ({ key, type: 'string', value: cutToBytes(value) });
   const changes = [u32('general.quantization_version', QUANTIZATION_VERSION)];
   const id = fileType.id ?? sourceFileTypeId(source);
   if (id !== undefined) changes.push(u32('general.file_type', id));
-  if (!imatrix || imatrix.entries.size === 0) return changes;
-  changes.push(text('quantize.imatrix.file', imatrix.name));
-  const [dataset] = imatrix.datasets;
-  if (dataset !== undefined) changes.push(text('quantize.imatrix.dataset', dataset));
-  changes.push(u32('quantize.imatrix.entries_count', imatrix.entries.size));
-  if (imatrix.chunkCount !== undefined && imatrix.chunkCount > 0) {
-    changes.push(u32('quantize.imatrix.chunks_count', imatrix.chunkCount));
+  changes.push(...overrides.map(({ key, type, value }) => ({ key, type, value })));
+  if (imatrix && imatrix.entries.size > 0) {
+    changes.push(text('quantize.imatrix.file', imatrix.name));
+    const [dataset] = imatrix.datasets;
+    if (dataset !== undefined) changes.push(text('quantize.imatrix.dataset', dataset));
+    changes.push(u32('quantize.imatrix.entries_count', imatrix.entries.size));
+    if (imatrix.chunkCount !== undefined && imatrix.chunkCount > 0) {
+      changes.push(u32('quantize.imatrix.chunks_count', imatrix.chunkCount));
+    }
   }
-  return changes;
+  const architecture = metadataString(source.metadata, 'general.architecture');
+  if (layers !== undefined && architecture) changes.push(u32(`${architecture}.block_count`, layers));
+  return changes.filter(({ key }, i) => changes.findLastIndex(other => other.key === key) === i);
 }
 
 /** The longest beginning of at most 127 UTF-8 bytes that does not split a character. */
@@ -99,6 +110,5 @@ function stringLength(text: string): number {
 }
 
 function entryLength({ key, type, value }: MetadataChange): number {
-  const sizes = { u16: 2, u32: 4, i32: 4, f32: 4, bool: 1 };
-  return stringLength(key) + 4 + (type === 'string' ? stringLength(String(value)) : sizes[type]);
+  return stringLength(key) + 4 + (type === 'string' ? stringLength(String(value)) : valueSize(type));
 }

@@ -11,6 +11,7 @@ import { missingKernels, type Decision, type RuleUse } from './choose-types.js';
 import { importanceLength, usesImportance, type ImportanceMatrix } from './importance-matrix.js';
 import { isTokenEmbedding } from './mixture.js';
 import type { PlanSource } from './model-facts.js';
+import type { QuantizeOptions } from './quantization-plan.js';
 import { targetByteLength } from './output-layout.js';
 
 /** Names shown of a long list. */
@@ -108,6 +109,38 @@ export function modelProblems({ metadata, tensors, shards }: PlanSource): readon
       message: `Expected the name of the model's architecture in ${key}, found ${found}.`,
       hint: 'llama.cpp could not load the result. Convert the original model again, or fetch the file again.',
       subject: key,
+    });
+  }
+  return problems;
+}
+
+/** Options about a tensor that this model has not. */
+export function optionProblems(tensors: readonly GgufTensorInfo[], options: QuantizeOptions): readonly Problem[] {
+  if (tensors.length === 0) return [];
+  const problems: Problem[] = [];
+  const output = tensors.some(({ name }) => name === 'output.weight');
+  if (options.leaveOutputTensor && options.outputTensorType !== undefined && output) {
+    problems.push({
+      code: 'plan/options-contradict',
+      severity: 'warning',
+      message: `output.weight shall keep its type and become ${options.outputTensorType}; it keeps its type.`,
+      hint: 'Leave out one of the two wishes.',
+      subject: 'output.weight',
+    });
+  }
+  if (!output && options.leaveOutputTensor) {
+    problems.push({
+      code: 'plan/no-output-tensor',
+      severity: 'warning',
+      message: 'There is no output.weight to keep: this model uses its token embedding as output matrix.',
+      hint: 'Give token_embd.weight a type of its own instead.',
+    });
+  }
+  if (options.tokenEmbeddingType !== undefined && !tensors.some(({ name }) => isTokenEmbedding(name))) {
+    problems.push({
+      code: 'plan/no-token-embedding',
+      severity: 'warning',
+      message: 'A type for the token embedding is given, and this model has no token_embd.weight.',
     });
   }
   return problems;

@@ -9,6 +9,7 @@ import type { Problem } from '../problem.js';
 import { quote } from '../text/printable.js';
 import { chooseTypes, type Decision } from './choose-types.js';
 import { usesImportance, type ImportanceMatrix } from './importance-matrix.js';
+import { overriddenMetadata, overrideProblems } from './metadata-override.js';
 import { readMixtureModel, type PlanSource } from './model-facts.js';
 import { layOut, targetByteLength, type Target } from './output-layout.js';
 import { metadataChanges, metadataRemoved, splitMetadata } from './plan-metadata.js';
@@ -20,9 +21,11 @@ import {
   kernelProblems,
   modelProblems,
   nameProblems,
+  optionProblems,
   requantizeProblems,
   ruleProblems,
 } from './plan-problems.js';
+import { pruneLayers, type PrunedModel } from './prune-layers.js';
 import type { OutputSplit, PlannedTensor, QuantizationPlan, QuantizeOptions } from './quantization-plan.js';
 import { compareOutputOrder, significantDimensions } from './tensor-selection.js';
 
@@ -54,20 +57,27 @@ export function planQuantization(
   if (!fileType?.offered) return emptyPlan(options.fileType, [unknownFileType(options.fileType)]);
 
   const split = extras.split ?? { kind: 'single' };
-  const imatrix = extras.imatrix && extras.imatrix.entries.size > 0 ? extras.imatrix : undefined;
-  const ordered = outputOrder(source.tensors, split);
-  const model = readMixtureModel(source, imatrix !== undefined);
+  const given = extras.imatrix && extras.imatrix.entries.size > 0 ? extras.imatrix : undefined;
+  const overrides = options.metadata ?? [];
+  const pruned = pruneLayers(source, options.pruneLayers ?? [], given);
+  const { imatrix } = pruned;
+  const ordered = outputOrder(pruned.tensors, split);
+  const model = readMixtureModel(
+    { ...source, metadata: overriddenMetadata(source.metadata, overrides) },
+    pruned.tensors,
+    given !== undefined,
+  );
   const { decisions, rules, problems: choiceProblems } = chooseTypes(ordered, fileType, options, model);
   if (decisions.length < ordered.length) return emptyPlan(fileType.name, choiceProblems);
 
   const { targets, shards } = layOut(decisions, split);
   const tensors = decisions.map((decision, i) =>
-    planned(decision, targets[i] ?? { shard: 0, offset: 0, byteLength: 0 }, imatrix),
+    planned(decision, targets[i] ?? { shard: 0, offset: 0, byteLength: 0 }, pruned),
   );
   return {
     fileType: fileType.name,
     tensors,
-    metadataChanges: metadataChanges(source, fileType, imatrix),
+    metadataChanges: metadataChanges(source, fileType, given, overrides, pruned.layers),
     metadataRemoved: metadataRemoved(source),
     shards: splitMetadata(shards, tensors.length),
     dataLength: shards.reduce((sum, shard) => sum + shard.dataLength, 0),
@@ -75,6 +85,9 @@ export function planQuantization(
     problems: [
       ...choiceProblems,
       ...modelProblems(source),
+      ...pruned.problems,
+      ...overrideProblems(source, overrides),
+      ...optionProblems(pruned.tensors, options),
       ...nameProblems(ordered),
       ...unknownTypeProblems(decisions),
       ...(extras.kernelsRequired === false ? [] : kernelProblems(decisions)),
@@ -93,10 +106,11 @@ function outputOrder(tensors: readonly GgufTensorInfo[], split: OutputSplit): re
   return byName.sort((a, b) => a.shard - b.shard || a.fileOffset - b.fileOffset);
 }
 
-function planned(decision: Decision, target: Target, imatrix: ImportanceMatrix | undefined): PlannedTensor {
+function planned(decision: Decision, target: Target, { imatrix, sourceNames }: PrunedModel): PlannedTensor {
   const { tensor, fromType, toType, rule, requestedType } = decision;
   return {
     name: tensor.name,
+    sourceName: sourceNames.get(tensor.name) ?? tensor.name,
     ne: significantDimensions(tensor.ne),
     elementCount: tensor.elementCount,
     fromType,

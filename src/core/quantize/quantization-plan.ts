@@ -1,7 +1,8 @@
 // The pure data that passes between recipe, planner, pre-flight and job: what the user asked for (`QuantizeOptions`), what
 // will be done (`QuantizationPlan`), what happened (`QuantizationReport`). All of it survives structured clone and JSON.
-import type { GgufScalar } from '../gguf/gguf.js';
+import type { GgufElementType, GgufScalar } from '../gguf/gguf.js';
 import type { Problem } from '../problem.js';
+import type { MetadataOverride } from './metadata-override.js';
 
 /** `tensors` is a glob on the GGUF name (`blk.*.ffn_down.weight`) or a regular expression; the first match wins. */
 export interface TensorRule {
@@ -26,11 +27,19 @@ export interface QuantizeOptions {
   readonly pure: boolean;
   readonly allowRequantize: boolean;
   readonly onFallback: FallbackPolicy;
+  /** `output.weight` keeps its type, whatever else is asked for. */
+  readonly leaveOutputTensor?: boolean;
+  /** Numbers of layers to leave out; those that remain are numbered anew, and all names in options are the new ones. */
+  readonly pruneLayers?: readonly number[];
+  /** Metadata to set in the output, in this order. Hyper-parameters set here are those the mixtures see. */
+  readonly metadata?: readonly MetadataOverride[];
 }
 
 /** One tensor of the output, in output order. */
 export interface PlannedTensor {
   readonly name: string;
+  /** Its name in the source and in importance matrices: another one if layers before it were left out. */
+  readonly sourceName: string;
   /** As written to the output: trailing ones dropped, as ggml does. */
   readonly ne: readonly number[];
   readonly elementCount: number;
@@ -51,7 +60,7 @@ export interface PlannedTensor {
 /** A metadata entry to write: with the type it gets in the file. */
 export interface MetadataChange {
   readonly key: string;
-  readonly type: 'u32' | 'i32' | 'f32' | 'bool' | 'string' | 'u16';
+  readonly type: GgufElementType;
   readonly value: GgufScalar;
 }
 

@@ -206,7 +206,7 @@ async function write(
   for (const tensor of plan.tensors) chunksOf(tensor, littleEndian(source, tensor)).next();
   const fingerprint = await fingerprintOf(prepared, services, signal);
   const importance = (tensor: PlannedTensor): ImportanceEntry | undefined =>
-    tensor.importance ? imatrix?.entries.get(tensor.name) : undefined;
+    tensor.importance ? imatrix?.entries.get(tensor.sourceName) : undefined;
   const position = ({ target }: PlannedTensor): number => (headers[target.shard]?.byteLength ?? 0) + target.offset;
   const wishes = await wishesOf(plan.tensors, importance, services);
   const output = await services.openOutput({

@@ -1,0 +1,83 @@
+// Values of options: text from the command line to numbers, sizes, rules, lists. Each throws commander's
+// InvalidArgumentError, which says which option it was; what a value means beyond its form is the commands' business.
+import { InvalidArgumentError } from 'commander';
+import { parseOverride, type MetadataOverride } from '../core/quantize/metadata-override.js';
+import { parseLayers } from '../core/quantize/prune-layers.js';
+import type { TensorRule } from '../core/quantize/quantization-plan.js';
+
+export function collect<T>(parse: (text: string) => T): (text: string, before: readonly T[]) => T[] {
+  return (text, before) => [...before, parse(text)];
+}
+
+export function nonEmpty(text: string): string {
+  if (text === '') throw new InvalidArgumentError('Expected some text.');
+  return text;
+}
+
+export function wholeNumber(least: number, most: number): (text: string) => number {
+  return text => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || value < least || value > most)
+      throw new InvalidArgumentError(`Expected a whole number from ${least} to ${most}.`);
+    return value;
+  };
+}
+
+/** `PATTERN=TYPE`: a glob on the tensor name, or a regular expression between slashes. The type comes after the last `=`. */
+export function tensorRule(text: string): TensorRule {
+  const equals = text.lastIndexOf('=');
+  const pattern = text.slice(0, equals).trim();
+  const type = text.slice(equals + 1).trim();
+  if (equals < 0 || pattern === '' || type === '')
+    throw new InvalidArgumentError("Expected PATTERN=TYPE, for example '*.attn_v.weight=Q6_K'.");
+  const label = `--tensor ${text}`;
+  if (pattern.length < 3 || !pattern.startsWith('/') || !pattern.endsWith('/'))
+    return { kind: 'glob', pattern, type, label };
+  const regex = pattern.slice(1, -1);
+  try {
+    new RegExp(regex);
+  } catch (error) {
+    throw new InvalidArgumentError(error instanceof Error ? `${error.message}.` : 'Not a regular expression.');
+  }
+  return { kind: 'regex', pattern: regex, type, label };
+}
+
+const SIZE_UNITS: Readonly<Record<string, number>> = {
+  '': 1,
+  b: 1,
+  k: 1e3,
+  kb: 1e3,
+  kib: 1024,
+  m: 1e6,
+  mb: 1e6,
+  mib: 1024 ** 2,
+  g: 1e9,
+  gb: 1e9,
+  gib: 1024 ** 3,
+  t: 1e12,
+  tb: 1e12,
+  tib: 1024 ** 4,
+};
+
+/** `4G` -> 4e9: M and G are powers of 1000 as in llama-gguf-split; MiB and GiB are powers of 1024. */
+export function byteSize(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text.trim());
+  const unit = match ? SIZE_UNITS[(match[2] ?? '').toLowerCase()] : undefined;
+  const bytes = match && unit !== undefined ? Math.floor(Number(match[1]) * unit) : Number.NaN;
+  if (!Number.isSafeInteger(bytes) || bytes <= 0)
+    throw new InvalidArgumentError('Expected a size such as 500M, 4G, 2GiB or a number of bytes.');
+  return bytes;
+}
+
+/** `0,3..5`, for an option that may be repeated. */
+export function layerList(text: string, before: readonly number[]): readonly number[] {
+  const layers = parseLayers(text);
+  if (!layers) throw new InvalidArgumentError('Expected numbers of layers such as 0,3..5.');
+  return [...before, ...layers];
+}
+
+export function metadataOverride(text: string): MetadataOverride {
+  const parsed = parseOverride(text);
+  if (!parsed.ok) throw new InvalidArgumentError(`${parsed.message}.`);
+  return parsed.override;
+}
