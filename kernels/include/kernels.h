@@ -10,11 +10,12 @@
 //
 // Rows. A row is `columns` weights; `columns` must be a multiple of the block size of every type involved. Rows follow
 // one another without padding. `importance`, when given, has one float per column and applies to every row (ggml's
-// "imatrix"); F32, F16, BF16 and Q8_0 ignore it. Lengths are in bytes and must match exactly: every function checks
-// them before it touches memory, so a wrong call returns a status and reads or writes nothing.
+// "imatrix"); the floats, Q8_0, Q1_0, Q2_0, TQ1_0, TQ2_0, MXFP4 and NVFP4 ignore it. Lengths are in bytes and must match
+// exactly: every function checks them before it touches memory, so a wrong call returns a status and reads or writes
+// nothing.
 //
 // Alignment. float32 buffers (sources of quantize, targets of dequantize, importance, scratch, F32 data) need 4 bytes,
-// every other format 2.
+// MXFP4 and NVFP4 need none, every other format 2.
 //
 // Adding a format: a header in kernels/quant, a line in kernels/quant/types.inc, and a line in
 // kernels/quantize/kernels.inc and kernels/dequantize/kernels.inc (naming `ref` for every instruction set is a complete

@@ -149,10 +149,10 @@ describe.skipIf(!isBuilt)('bad input', () => {
     ],
     [
       'a type without kernels',
-      () => [file('in.gguf', GOOD), 'out.gguf', '-t', 'IQ4_XS'],
+      () => [file('in.gguf', `${HEAD}tensor blk.0.ffn_up.weight I32 [256, 2]\n`), 'out.gguf', '-t', 'F16'],
       1,
       'plan/no-kernel',
-      /IQ4_XS/,
+      /I32/,
     ],
     ['quantized already', quantizedSource, 1, 'plan/requantize', /Q8_0/],
     ['a shape that does not fit', wrongShape, 1, 'plan/shape-mismatch', /blk\.0\.ffn_up\.weight/],

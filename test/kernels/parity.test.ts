@@ -15,6 +15,8 @@ interface GoldenRecord {
   readonly sha256: string;
   readonly dequantOffset?: number;
   readonly dequantSha256?: string;
+  /** Why two runs of ggml may differ in this record's bytes. */
+  readonly unstable?: string;
 }
 interface Manifest {
   readonly rows: number;
@@ -37,6 +39,12 @@ const inputs = new Map(
 );
 const encodings = new Map(manifest.types.map(({ name, file }) => [name, read(file)]));
 
+/** Why the bytes of a record are not what an encoder here writes; its decoding is compared all the same. */
+function exception(record: GoldenRecord): string | undefined {
+  if (record.unstable) return record.unstable;
+  return record.type === 'iq4_nl' && record.variant === 'ref' ? 'from_float_ref does not search for a scale' : undefined;
+}
+
 function differences(backend: KernelBackend, isa: string): string[] {
   const { rows, cols: columns } = manifest;
   const found: string[] = [];
@@ -47,7 +55,8 @@ function differences(backend: KernelBackend, isa: string): string[] {
     const encoded = new Uint8Array(byteLength(type, rows * columns));
     backend.quantizeRows(type.id, inputs.get(record.input)!, encoded, rows, columns, importance, isa);
     const golden = encodings.get(record.type)!.subarray(record.offset, record.offset + record.nbytes);
-    if (Buffer.compare(encoded, golden) !== 0 || sha256(encoded) !== record.sha256) found.push(`encode ${where}`);
+    const same = Buffer.compare(encoded, golden) === 0 && sha256(encoded) === record.sha256;
+    if (!same && !exception(record)) found.push(`encode ${where}`);
     if (record.dequantOffset === undefined) continue;
     const decoded = new Float32Array(rows * columns);
     backend.dequantizeRows(type.id, golden.slice(), decoded, rows, columns, isa);
@@ -66,6 +75,15 @@ describe('reference records', () => {
     const variants = ['none', 'lognormal', 'spiky', 'ref'];
     expect(manifest.records.length).toBe(manifest.types.length * 15 * variants.length);
     expect(new Set(manifest.records.map(({ variant }) => variant))).toEqual(new Set(variants));
+  });
+
+  it('have few exceptions', () => {
+    const reasons = manifest.records.flatMap(record => {
+      const reason = exception(record);
+      return reason === undefined ? [] : [`${record.type} ${record.input} ${record.variant}: ${reason}`];
+    });
+    console.log(`parity: encodings not compared:\n${reasons.join('\n')}`);
+    expect(reasons.length).toBeLessThanOrEqual(15);
   });
 
   for (const { kind, backend, reason } of builds) {
