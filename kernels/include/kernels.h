@@ -10,9 +10,10 @@
 //
 // Rows. A row is `columns` weights; `columns` must be a multiple of the block size of every type involved. Rows follow
 // one another without padding. `importance`, when given, has one float per column and applies to every row (ggml's
-// "imatrix"); the floats, Q8_0, Q1_0, Q2_0, TQ1_0, TQ2_0, MXFP4 and NVFP4 ignore it. Lengths are in bytes and must match
-// exactly: every function checks them before it touches memory, so a wrong call returns a status and reads or writes
-// nothing.
+// "imatrix"); the floats, Q8_0, Q1_0, Q2_0, TQ1_0, TQ2_0, MXFP4 and NVFP4 ignore it. IQ2_XXS and IQ2_XS need it in
+// ggml, and callers refuse to go on without; here no importance is one of 1 everywhere. Lengths are in bytes and must
+// match exactly: every function checks them before it touches memory, so a wrong call returns a status and reads or
+// writes nothing.
 //
 // Alignment. float32 buffers (sources of quantize, targets of dequantize, importance, scratch, F32 data) need 4 bytes,
 // MXFP4 and NVFP4 need none, every other format 2.

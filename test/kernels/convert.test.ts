@@ -88,6 +88,11 @@ describe.each(targets.map(target => ({ ...target, name: `${target.backend.kind}/
         ['Q3_K', 256],
         ['Q4_K', 256],
         ['Q5_K', 256],
+        ['IQ2_XXS', 256],
+        ['IQ2_XS', 256],
+        ['IQ2_S', 256],
+        ['IQ3_XXS', 256],
+        ['IQ3_S', 256],
       ] as const) {
         const type = typeNamed(backend, to);
         const target = new Uint8Array(byteLength(type, source.length));

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { ggmlType } from '../../src/core/ggml/ggml-type.js';
 import type { KernelBackend } from '../../src/engine/kernel-backend.js';
 import { builds, byteLength, bytesOf, root, sha256, typeNamed } from './support.js';
 
@@ -21,7 +22,13 @@ interface GoldenRecord {
 interface Manifest {
   readonly rows: number;
   readonly cols: number;
-  readonly types: readonly { readonly id: number; readonly name: string; readonly file: string }[];
+  readonly types: readonly {
+    readonly id: number;
+    readonly name: string;
+    readonly file: string;
+    readonly requiresImatrix: boolean;
+    readonly hasRef: boolean;
+  }[];
   readonly inputs: Readonly<Record<string, { readonly file: string; readonly sha256: string }>>;
   readonly conv: Readonly<Record<string, { readonly sha256: string }>>;
   readonly records: readonly GoldenRecord[];
@@ -72,9 +79,13 @@ function differences(backend: KernelBackend, isa: string): string[] {
 
 describe('reference records', () => {
   it('are the ones we know about', () => {
-    const variants = ['none', 'lognormal', 'spiky', 'ref'];
-    expect(manifest.records.length).toBe(manifest.types.length * 15 * variants.length);
-    expect(new Set(manifest.records.map(({ variant }) => variant))).toEqual(new Set(variants));
+    for (const { name, requiresImatrix, hasRef } of manifest.types) {
+      const variants = ['lognormal', 'spiky', ...(requiresImatrix ? [] : ['none']), ...(hasRef ? ['ref'] : [])];
+      const records = manifest.records.filter(({ type }) => type === name);
+      expect(records.length, name).toBe(15 * variants.length);
+      expect(new Set(records.map(({ variant }) => variant)), name).toEqual(new Set(variants));
+      expect(ggmlType(name).needsImportance, name).toBe(requiresImatrix);
+    }
   });
 
   it('have few exceptions', () => {

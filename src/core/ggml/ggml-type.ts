@@ -21,6 +21,8 @@ export interface GgmlType {
   readonly canQuantize: boolean;
   /** Kernels exist here to decode this type to float32. */
   readonly canDequantize: boolean;
+  /** ggml's encoder asserts importance weights for every row; llama-quantize wants them for more types, which it can do without. */
+  readonly needsImportance: boolean;
   /** What a person choosing a type wants to know, in one line. */
   readonly summary: string;
 }
@@ -33,8 +35,21 @@ function row(
   family: GgmlTypeFamily,
   kernels: '' | 'kernels',
   summary: string,
+  needs: '' | 'importance' = '',
 ): GgmlType {
-  return { id, name, blockSize, typeSize, family, canQuantize: kernels !== '', canDequantize: kernels !== '', summary };
+  const exists = kernels !== '';
+  const needsImportance = needs !== '';
+  return {
+    id,
+    name,
+    blockSize,
+    typeSize,
+    family,
+    canQuantize: exists,
+    canDequantize: exists,
+    needsImportance,
+    summary,
+  };
 }
 
 // prettier-ignore
@@ -53,13 +68,13 @@ export const GGML_TYPES: readonly GgmlType[] = [
   row(13, 'Q5_K',    256, 176, 'k-quant',       'kernels', '5-bit, super-block of 8 x 32 with scales and minimums'),
   row(14, 'Q6_K',    256, 210, 'k-quant',       'kernels', '6-bit, super-block of 16 x 16 with scales'),
   row(15, 'Q8_K',    256, 292, 'activation',    '',        '8-bit super-block; activations only, never stored'),
-  row(16, 'IQ2_XXS', 256, 66,  'iq-quant',      '',        '2-bit codebook; needs an importance matrix'),
-  row(17, 'IQ2_XS',  256, 74,  'iq-quant',      '',        '2-bit codebook; needs an importance matrix'),
-  row(18, 'IQ3_XXS', 256, 98,  'iq-quant',      '',        '3-bit codebook'),
-  row(19, 'IQ1_S',   256, 50,  'iq-quant',      '',        '1-bit codebook; needs an importance matrix'),
+  row(16, 'IQ2_XXS', 256, 66,  'iq-quant',      'kernels', '2-bit codebook; needs an importance matrix', 'importance'),
+  row(17, 'IQ2_XS',  256, 74,  'iq-quant',      'kernels', '2-bit codebook; needs an importance matrix', 'importance'),
+  row(18, 'IQ3_XXS', 256, 98,  'iq-quant',      'kernels', '3-bit codebook'),
+  row(19, 'IQ1_S',   256, 50,  'iq-quant',      '',        '1-bit codebook; needs an importance matrix', 'importance'),
   row(20, 'IQ4_NL',  32,  18,  'iq-quant',      'kernels', '4-bit with a non-linear grid, 32 weights per block'),
-  row(21, 'IQ3_S',   256, 110, 'iq-quant',      '',        '3-bit codebook'),
-  row(22, 'IQ2_S',   256, 82,  'iq-quant',      '',        '2-bit codebook'),
+  row(21, 'IQ3_S',   256, 110, 'iq-quant',      'kernels', '3-bit codebook'),
+  row(22, 'IQ2_S',   256, 82,  'iq-quant',      'kernels', '2-bit codebook'),
   row(23, 'IQ4_XS',  256, 136, 'iq-quant',      'kernels', '4-bit with a non-linear grid, super-block of 256'),
   row(24, 'I8',      1,   1,   'integer',       '',        '8-bit integer'),
   row(25, 'I16',     1,   2,   'integer',       '',        '16-bit integer'),

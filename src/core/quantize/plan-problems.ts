@@ -221,6 +221,7 @@ export function kernelProblems(decisions: readonly Decision[]): readonly Problem
 const NEEDS_IMPORTANCE = new Set(['IQ1_S', 'IQ1_M', 'IQ2_XXS', 'IQ2_XS', 'IQ2_S', 'IQ3_XXS']);
 
 function needsImportance({ tensor, toType }: Decision, fileType: string): boolean {
+  if (ggmlTypeByName(toType)?.needsImportance) return true; // llama-quantize aborts at such an end
   if (isTokenEmbedding(tensor.name) || tensor.name === 'output.weight') return false;
   return NEEDS_IMPORTANCE.has(toType) || (toType === 'Q2_K' && fileType === 'Q2_K_S');
 }

@@ -293,16 +293,22 @@ test('importance: used where it fits, reported where it is missing, too short or
   );
 });
 
-test('very low bits need importance, with the tensor named, never for the ends', () => {
+test('very low bits need importance, with the tensor named; the ends only where the encoder cannot do without', () => {
   const input = source('token_embd.weight 256x8 F16\noutput.weight 256x8 F16\nblk.0.attn_q.weight 256x8 F16');
   for (const imatrix of [undefined, matrix({ 'blk.7.x.weight': 1 })]) {
-    const plan = planQuantization(
-      input,
-      { ...defaultOptions('IQ2_XS'), pure: true },
-      { kernelsRequired: false, ...(imatrix && { imatrix }) },
-    );
-    const required = plan.problems.filter(problem => problem.severity === 'error');
-    expect(required).toMatchObject([{ code: 'plan/imatrix-required', subject: 'blk.0.attn_q.weight' }]);
+    for (const [type, message] of [
+      ['IQ2_M', /^1 tensor would become IQ2_S.* blk\.0\.attn_q\.weight\.$/],
+      ['IQ2_XS', /^3 tensors would become IQ2_XS.* output\.weight, token_embd\.weight, blk\.0\.attn_q\.weight\.$/],
+    ] as const) {
+      const plan = planQuantization(
+        input,
+        { ...defaultOptions(type), pure: true },
+        { kernelsRequired: false, ...(imatrix && { imatrix }) },
+      );
+      const required = plan.problems.filter(problem => problem.severity === 'error');
+      expect(required.map(({ code }) => code)).toEqual(['plan/imatrix-required']);
+      expect(required[0]?.message).toMatch(message);
+    }
   }
 });
 
