@@ -35,9 +35,10 @@ export function quantizeServices(dist: string, system: OutputSystem = SYSTEM): Q
         const { value, problems } = await readImatrix(source, { signal, name: file });
         throwFirstError(problems);
         if (!value) throw new QuantsmithError('imatrix/unreadable', `${file} cannot be read.`);
-        return { matrix: value, file: identityOf(source) };
-      } finally {
+        return { matrix: value, file: identityOf(source), close: () => source.close() };
+      } catch (error) {
         await source.close();
+        throw error;
       }
     },
     assertUnchanged,

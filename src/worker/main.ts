@@ -70,7 +70,11 @@ async function main(): Promise<void> {
       models.use(params.path, async opened => {
         const model = requireModel(opened);
         const imatrix = params.imatrix === undefined ? undefined : await services.openImatrix(params.imatrix, signal);
-        return { types: previewFileTypes(model, imatrix?.matrix) };
+        try {
+          return { types: previewFileTypes(model, imatrix?.matrix) };
+        } finally {
+          await imatrix?.close();
+        }
       }),
     'quantize/run': (params, context) => job(() => runQuantize(params, services, context)),
   };

@@ -20,6 +20,7 @@ import type { QuantizationReport, TensorRule } from '../../src/core/quantize/qua
 import type { QuantizeServices } from '../../src/engine/jobs/quantize-services.js';
 import { recordsFolder } from '../../src/platform/earlier-outputs.js';
 import { tinycoder } from '../worker/built-worker.js';
+import { importanceEntry } from '../fixtures/importance.js';
 import { at, digest, failure, files, quantize, useQuantize, type Run } from './quantize-run.js';
 import { weights, writeSmallModel, type SmallTensor } from './small-model.js';
 
@@ -35,6 +36,7 @@ afterEach(() => {
 });
 
 const rule = (pattern: string, type: string): TensorRule => ({ kind: 'regex', pattern, type, label: pattern });
+const close = (): Promise<void> => Promise.resolve();
 const LAYERS = 6;
 const [COLUMNS, ROWS] = [512, 24];
 
@@ -142,12 +144,9 @@ describe('computes', () => {
         openImatrix: () => {
           const entries = tensors(0)
             .filter(({ ne }) => ne.length === 2)
-            .map(
-              ({ name }) =>
-                [name, { values: name === changed ? values.map(v => v + 1) : values, unseenSlices: 0 }] as const,
-            );
+            .map(({ name }) => [name, importanceEntry(name === changed ? values.map(v => v + 1) : values)] as const);
           const matrix = { name: 'm', format: 'gguf', entries: new Map(entries), datasets: [], chunkCount: 1 } as const;
-          return Promise.resolve({ matrix, file: { path: tinycoder, size: 0, modified: 0 } });
+          return Promise.resolve({ matrix, file: { path: tinycoder, size: 0, modified: 0 }, close });
         },
         assertUnchanged: () => Promise.resolve(),
       });

@@ -4,16 +4,19 @@ import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { usesImportance, weighsByRow } from '../../src/core/quantize/importance-matrix.js';
 import type { JobProgress, PlannedTensor } from '../../src/core/quantize/quantization-plan.js';
 import { byteLengthOf, ggmlType } from '../../src/core/ggml/ggml-type.js';
 import { CHUNK_WEIGHTS, chunksOf, largestChunk } from '../../src/engine/jobs/quantize-chunks.js';
 import { loadBackend } from '../../src/platform/load-backend.js';
 import type { QuantizeServices } from '../../src/engine/jobs/quantize-services.js';
+import { importanceEntry } from '../fixtures/importance.js';
 import { tinycoder } from '../worker/built-worker.js';
 import { at, built, digest, files, quantize, useQuantize } from './quantize-run.js';
 import { bfloat16, weights, writeSmallModel } from './small-model.js';
 
 useQuantize();
+const close = (): Promise<void> => Promise.resolve();
 
 test('a dry run touches nothing and still plans', async () => {
   const report = await quantize({ dryRun: true });
@@ -71,9 +74,9 @@ test('each expert is quantized with its own importance weights', async () => {
     (services: QuantizeServices): QuantizeServices => ({
       ...services,
       openImatrix: () => {
-        const named = Object.entries(entries).map(([name, values]) => [name, { values, unseenSlices: 0 }] as const);
+        const named = Object.entries(entries).map(([name, values]) => [name, importanceEntry(values)] as const);
         const matrix = { name: 'm', format: 'gguf', entries: new Map(named), datasets: [], chunkCount: 1 } as const;
-        return Promise.resolve({ matrix, file: { path: tinycoder, size: 0, modified: 0 } });
+        return Promise.resolve({ matrix, file: { path: tinycoder, size: 0, modified: 0 }, close });
       },
       assertUnchanged: () => Promise.resolve(),
     });
@@ -105,6 +108,9 @@ test('each expert is quantized with its own importance weights', async () => {
   }
 });
 
+/** Types that cannot be made without importance weights. */
+const NEEDS_IMPORTANCE = /^IQ(?:1_S|2_XXS|2_XS)$/;
+
 describe('rows longer than a task', () => {
   const columns = (2 << 18) + 512;
   const tensor = (importance: boolean, toType: PlannedTensor['toType']): PlannedTensor => ({
@@ -120,44 +126,50 @@ describe('rows longer than a task', () => {
     target: { shard: 0, offset: 0, byteLength: byteLengthOf(ggmlType(toType), 2 * columns) },
   });
 
-  test('are cut between blocks without importance weights, and give the bytes of whole rows in every format', async () => {
+  test('are cut between blocks and give the bytes of whole rows in every format, with and without importance weights', async () => {
     const data = weights(2 * columns, 6);
+    const importance = weights(columns, 7).map(value => value * value);
     // Parts of very different size: what looked beyond a block would show.
     for (let i = 0; i < data.length; i++) data[i]! *= 1 + (i >> 12);
+    for (let i = 0; i < importance.length; i++) importance[i]! *= 1 + (i >> 11);
     const source = new Uint8Array(data.buffer);
     const { backend } = await loadBackend('auto', path.join(built.dist, 'kernels'));
-    const convert = (to: PlannedTensor['toType'], bytes: Uint8Array, rows: number, length: number): Uint8Array => {
-      const target = new Uint8Array(byteLengthOf(ggmlType(to), rows * length));
-      expect(backend.convertRows(0, bytes, ggmlType(to).id, target, rows, length)).toMatchObject({ ok: true });
-      return target;
-    };
-    const types = ['Q4_0', 'Q4_1', 'Q5_0', 'Q5_1', 'Q8_0', 'Q2_K', 'Q3_K', 'Q4_K', 'Q5_K', 'Q6_K'] as const;
-    for (const type of types) {
-      const chunks = [...chunksOf(tensor(false, type), true)];
-      expect(chunks.length).toBe(5);
-      const pieces = chunks.map(({ task, offset }) => {
-        expect(task.rows * task.columns).toBeLessThanOrEqual(CHUNK_WEIGHTS);
-        const { fileOffset, byteLength } = task.source;
-        const bytes = convert(type, source.subarray(fileOffset, fileOffset + byteLength), task.rows, task.columns);
-        return { offset, bytes };
-      });
-      const whole = Buffer.from(convert(type, source, 2, columns));
-      for (const { offset, bytes } of pieces) {
-        expect(whole.subarray(offset, offset + bytes.length).equals(bytes), `${type} at ${offset}`).toBe(true);
+    const compared: string[] = [];
+    for (const { id, name, blockSize } of backend.types) {
+      for (const weighted of [false, true]) {
+        if (blockSize === 1 || (weighted ? !usesImportance(name) : NEEDS_IMPORTANCE.test(name))) continue;
+        const convert = (bytes: Uint8Array, rows: number, length: number, from: number): Uint8Array => {
+          const target = new Uint8Array(byteLengthOf(ggmlType(name), rows * length));
+          const own = weighted ? importance.slice(from, from + length) : undefined;
+          expect(backend.convertRows(0, bytes, id, target, rows, length, own)).toMatchObject({ ok: true });
+          return target;
+        };
+        const chunks = [...chunksOf(tensor(weighted, name), true)];
+        const isWhole = weighted && weighsByRow(name);
+        expect(chunks.length, name).toBe(isWhole ? 2 : weighted ? 6 : 5);
+        const whole = Buffer.from(convert(source, 2, columns, 0));
+        let length = 0;
+        for (const { task, offset, importance: range } of chunks) {
+          if (!isWhole) expect(task.rows * task.columns).toBeLessThanOrEqual(CHUNK_WEIGHTS);
+          if (weighted) expect(range!.end - range!.start).toBe(task.columns);
+          const { fileOffset, byteLength } = task.source;
+          const bytes = source.subarray(fileOffset, fileOffset + byteLength);
+          const piece = convert(bytes, task.rows, task.columns, range?.start ?? 0);
+          expect(whole.subarray(offset, offset + piece.length).equals(piece), `${name} at ${offset}`).toBe(true);
+          length += piece.length;
+        }
+        expect(length).toBe(whole.length);
+        compared.push(weighted ? `${name} weighted` : name);
       }
-      expect(pieces.reduce((sum, { bytes }) => sum + bytes.length, 0)).toBe(whole.length);
     }
-    expect(largestChunk([tensor(false, 'Q4_K')])).toMatchObject({ weights: CHUNK_WEIGHTS, importance: 0 });
+    console.log(`cut rows equal whole rows: ${compared.join(', ')}`);
+    expect(compared).toEqual(expect.arrayContaining(['Q4_0', 'Q4_0 weighted', 'Q6_K', 'Q4_K weighted']));
   });
 
-  test('are whole with importance weights, and memory is asked for that', () => {
-    const values = new Float32Array(columns).fill(1);
-    const chunks = [...chunksOf(tensor(true, 'Q4_K'), true, { values, unseenSlices: 0 })];
-    expect(chunks.map(({ task }) => [task.rows, task.columns, task.importance?.length])).toEqual([
-      [1, columns, columns],
-      [1, columns, columns],
-    ]);
-    expect(largestChunk([tensor(true, 'Q4_K')])).toMatchObject({ weights: columns, importance: columns });
+  test('memory is asked for what is not cut', () => {
+    expect(largestChunk([tensor(false, 'Q4_K')])).toMatchObject({ weights: CHUNK_WEIGHTS, importance: 0 });
+    expect(largestChunk([tensor(true, 'Q4_K')])).toMatchObject({ weights: CHUNK_WEIGHTS, importance: CHUNK_WEIGHTS });
+    expect(largestChunk([tensor(true, 'Q4_0')])).toMatchObject({ weights: columns, importance: columns });
   });
 
   test('a run gives the bytes of the same weights in short rows', async () => {

@@ -1,6 +1,7 @@
 // Reads importance matrix files: GGUF (what llama-imatrix writes) and the legacy .dat, which has no magic and so is what
 // everything else is taken for. The file is untrusted: each length is compared with what remains before it is used, and a
-// file with any error gives no matrix at all, because quantizing with half of one is worse than not quantizing.
+// file with any error gives no matrix at all, because quantizing with half of one is worse than not quantizing. All values
+// are looked at once, a piece at a time, and none is kept: the source must stay open for as long as the matrix is used.
 // Source: llama.cpp common/imatrix-loader.cpp and tools/quantize/quantize.cpp (load_imatrix).
 //
 //   GGUF     F32 tensors  NAME.in_sum2 [columns, matrices]  sums of squares    NAME.counts [1, matrices]  rows seen
@@ -13,10 +14,12 @@ import { ggmlTypeName } from '../ggml/ggml-type.js';
 import { metadataArray, metadataNumber, type GgufFile, type GgufTensorInfo } from '../gguf/gguf.js';
 import { readGguf } from '../gguf/read.js';
 import { throwFirstError, QuantsmithError, type Problem, type ReadResult } from '../problem.js';
-import type { ImportanceEntry, ImportanceMatrix } from './importance-matrix.js';
+import type { ImportanceEntry, ImportanceMatrix, ImportanceValues } from './importance-matrix.js';
 
-/** 1 GiB of values. A dense 70B model has 6 million, a model of 58 layers with 256 experts each 250 million. */
-const MAX_VALUES = 2 ** 28;
+/** Counts are kept in memory, one per slice. A model of 58 layers with 256 experts each has 45,000 of them. */
+const MAX_SLICES = 2 ** 22;
+/** Values looked at at a time. */
+const PIECE_VALUES = 2 ** 18;
 /** Names in .dat files; ggml's own limit is 63 bytes. */
 const MAX_NAME_BYTES = 1024;
 /** Longest path of a dataset in a .dat file. */
@@ -50,7 +53,7 @@ const DAMAGED = 'The copy stopped early or the file is damaged: fetch or compute
 class ImatrixReader {
   readonly problems: Problem[] = [];
   private readonly entries = new Map<string, ImportanceEntry>();
-  private values = 0;
+  private slices = 0;
 
   constructor(
     private readonly source: ByteSource,
@@ -84,7 +87,9 @@ class ImatrixReader {
         'Importance matrices are made by `quantsmith imatrix` or llama-imatrix.',
       );
     }
-    for (const [name, { sums, counts }] of pairs) this.add(name, await this.ggufEntry(file, name, sums, counts));
+    for (const [name, { sums, counts }] of pairs) {
+      this.entries.set(name, await this.ggufEntry(file, name, sums, counts));
+    }
     const datasets = metadataArray(file.metadata, 'imatrix.datasets');
     const chunkCount = metadataNumber(file.metadata, 'imatrix.chunk_count');
     if (!datasets || chunkCount === undefined || metadataNumber(file.metadata, 'imatrix.chunk_size') === undefined) {
@@ -126,22 +131,17 @@ class ImatrixReader {
         DAMAGED,
       );
     }
-    const values = await this.floats(sums.fileOffset, sums.elementCount, file.littleEndian, name);
-    const rows = await this.floats(counts.fileOffset, slices, file.littleEndian, name);
-    const columns = values.length / slices;
-    let unseenSlices = 0;
-    rows.forEach((row, slice) => {
-      const count = Math.round(row);
-      const part = values.subarray(slice * columns, (slice + 1) * columns);
-      if (count > 0) {
-        // A float32 quotient as in llama-quantize: dividing in double first and rounding when stored gives the same bits.
-        for (let i = 0; i < columns; i++) part[i] = (part[i] ?? 0) / Math.fround(count);
-      } else {
-        part.fill(1);
-        unseenSlices++;
-      }
-    });
-    return { values, unseenSlices };
+    this.slices += slices;
+    if (this.slices > MAX_SLICES) {
+      this.fail('imatrix/too-large', `expected at most ${MAX_SLICES} slices, found more, at ${name}.`);
+    }
+    const { littleEndian } = file;
+    const totals = new StoredFloats(this.source, sums.fileOffset, sums.elementCount, littleEndian);
+    await this.check(totals, name);
+    const stored = new StoredFloats(this.source, counts.fileOffset, slices, littleEndian);
+    await this.check(stored, name);
+    const rows = (await stored.read(0, slices, this.signal)).map(Math.round);
+    return { values: new Means(totals, rows), unseenSlices: rows.filter(row => !(row > 0)).length };
   }
 
   private async readLegacy(): Promise<ImportanceMatrix> {
@@ -154,10 +154,11 @@ class ImatrixReader {
       const calls = await this.legacyNumber(reader, `the calls of ${name}`, -(2 ** 31), 2 ** 31);
       const most = (reader.remaining - FLOAT_BYTES) / FLOAT_BYTES;
       const length32 = await this.legacyNumber(reader, `the number of values of ${name}`, 1, most);
-      const values = await this.floats(reader.position, length32, true, name);
+      const stored = new StoredFloats(this.source, reader.position, length32, true);
+      await this.check(stored, name);
       reader.skip(length32 * FLOAT_BYTES);
-      if (calls > 0) for (let j = 0; j < length32; j++) values[j] = (values[j] ?? 0) / Math.fround(calls);
-      this.add(name, { values, unseenSlices: 0 });
+      const values = calls > 0 ? new Means(stored, Float32Array.of(calls)) : stored;
+      this.entries.set(name, { values, unseenSlices: 0 });
     }
     const chunkCount =
       reader.remaining >= 4 ? await this.legacyNumber(reader, 'chunks', -(2 ** 31), 2 ** 31) : undefined;
@@ -203,47 +204,86 @@ class ImatrixReader {
     return text.replace(/\0.*$/s, '');
   }
 
-  /** `count` float32 at `offset`: all within the file, all finite. */
-  private async floats(offset: number, count: number, littleEndian: boolean, name: string): Promise<Float32Array> {
-    this.values += count;
-    if (this.values > MAX_VALUES) {
-      this.fail('imatrix/too-large', `expected at most ${MAX_VALUES} values, found more, at ${name}.`);
-    }
-    if (offset + count * FLOAT_BYTES > this.source.size) {
+  /** All within the file and finite; negative ones are told of. */
+  private async check(values: StoredFloats, name: string): Promise<void> {
+    if (values.end > this.source.size) {
       this.fail(
         'imatrix/truncated',
-        `the values of ${name} end at byte ${offset + count * FLOAT_BYTES}, the file at ${this.source.size}.`,
+        `the values of ${name} end at byte ${values.end}, the file at ${this.source.size}.`,
         DAMAGED,
       );
     }
-    const bytes = await this.source.read(offset, count * FLOAT_BYTES, this.signal);
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const values = new Float32Array(count);
-    for (let i = 0; i < count; i++) {
-      const value = view.getFloat32(i * FLOAT_BYTES, littleEndian);
-      if (!Number.isFinite(value)) {
-        this.fail(
-          'imatrix/not-finite',
-          `expected finite values, found ${value} at index ${i} of ${name}.`,
-          'Compute the matrix again; a model that overflows in F16 gives such values.',
-        );
+    let warned = false;
+    for (let start = 0; start < values.length; start += PIECE_VALUES) {
+      const piece = await values.read(start, Math.min(values.length, start + PIECE_VALUES), this.signal);
+      for (const [i, value] of piece.entries()) {
+        if (value >= 0 && value < Infinity) continue;
+        const found = `found ${value} at index ${start + i} of ${name}`;
+        if (!Number.isFinite(value)) {
+          this.fail(
+            'imatrix/not-finite',
+            `expected finite values, ${found}.`,
+            'Compute the matrix again; a model that overflows in F16 gives such values.',
+          );
+        }
+        if (warned) continue;
+        warned = true;
+        const message = `${this.name}: a mean of squares cannot be negative, ${found}.`;
+        this.problems.push({ code: 'imatrix/negative', severity: 'warning', message, subject: name });
       }
-      values[i] = value;
     }
-    return values;
+  }
+}
+
+/** Float32 values in a file, of either byte order. */
+class StoredFloats implements ImportanceValues {
+  constructor(
+    private readonly source: ByteSource,
+    private readonly offset: number,
+    readonly length: number,
+    private readonly littleEndian: boolean,
+  ) {}
+
+  /** The byte behind the last value. */
+  get end(): number {
+    return this.offset + this.length * FLOAT_BYTES;
   }
 
-  private add(name: string, entry: ImportanceEntry): void {
-    const negative = entry.values.findIndex(value => value < 0);
-    if (negative >= 0) {
-      this.problems.push({
-        code: 'imatrix/negative',
-        severity: 'warning',
-        message: `${this.name}: a mean of squares cannot be negative, found ${entry.values[negative] ?? 0} at index ${negative} of ${name}.`,
-        subject: name,
-      });
+  async read(start: number, end: number, signal?: AbortSignal): Promise<Float32Array> {
+    const bytes = await this.source.read(this.offset + start * FLOAT_BYTES, (end - start) * FLOAT_BYTES, signal);
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const values = new Float32Array(end - start);
+    for (let i = 0; i < values.length; i++) values[i] = view.getFloat32(i * FLOAT_BYTES, this.littleEndian);
+    return values;
+  }
+}
+
+/** Sums over the rows that were seen, per slice; ones for a slice that never was, as llama-quantize has it. */
+class Means implements ImportanceValues {
+  constructor(
+    private readonly sums: ImportanceValues,
+    /** One per slice. */
+    private readonly counts: Float32Array,
+  ) {}
+
+  get length(): number {
+    return this.sums.length;
+  }
+
+  async read(start: number, end: number, signal?: AbortSignal): Promise<Float32Array> {
+    const values = await this.sums.read(start, end, signal);
+    const columns = this.length / this.counts.length;
+    for (let from = start; from < end;) {
+      const slice = Math.floor(from / columns);
+      const to = Math.min(end, (slice + 1) * columns);
+      const count = this.counts[slice] ?? 0;
+      const part = values.subarray(from - start, to - start);
+      // A float32 quotient as in llama-quantize: dividing in double first and rounding when stored gives the same bits.
+      if (count > 0) for (let i = 0; i < part.length; i++) part[i] = (part[i] ?? 0) / count;
+      else part.fill(1);
+      from = to;
     }
-    this.entries.set(name, entry);
+    return values;
   }
 }
 

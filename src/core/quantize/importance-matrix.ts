@@ -1,12 +1,19 @@
-// The importance matrix in memory: per weight matrix the mean square of each input column's activations, which quantizers
-// use as the weight of that column's error. Reading files is in imatrix-file.ts.
+// The importance matrix: per weight matrix the mean square of each input column's activations, which quantizers use as the
+// weight of that column's error. Values stay in the file until they are needed, a slice at a time: those of a model of 58
+// layers with 256 experts take 1 GB. Reading files is in imatrix-file.ts.
 import type { GgufTensorInfo } from '../gguf/gguf.js';
+
+export interface ImportanceValues {
+  readonly length: number;
+  /** From index `start` to before `end`, in memory of their own. Rejects if the file cannot be read. */
+  read(start: number, end: number, signal?: AbortSignal): Promise<Float32Array>;
+}
 
 export interface ImportanceEntry {
   /**
    * Mean squares, one per column; for tensors of experts `ne[2]` slices of `ne[0]` values after each other. All finite.
    */
-  readonly values: Float32Array;
+  readonly values: ImportanceValues;
   /** Slices for which no activation was seen (experts never chosen); their values are all 1, as llama-quantize has it. */
   readonly unseenSlices: number;
 }
@@ -39,9 +46,14 @@ export function importanceLength(tensor: Pick<GgufTensorInfo, 'ne'>): number {
   return (tensor.ne[0] ?? 0) * (tensor.ne[2] ?? 1);
 }
 
-/** The weights for slice `index` along `ne[2]` of a tensor with `columns` columns; a view, not a copy. */
-export function importanceSlice(entry: ImportanceEntry, columns: number, index: number): Float32Array {
-  return entry.values.subarray(index * columns, (index + 1) * columns);
+/**
+ * Types whose quantizer weighs an error by the mean square of the whole row, so that a row with importance weights cannot be
+ * cut. All others look at a block of 256 weights at most. Source: ggml-quants.c.
+ */
+const ROW_TYPES = new Set(['Q4_0', 'Q4_1', 'Q5_0', 'Q5_1']);
+
+export function weighsByRow(type: string): boolean {
+  return ROW_TYPES.has(type);
 }
 
 /** Which entries to use: by substring of the name, as `--include-weights` and `--exclude-weights` of llama-quantize. */

@@ -182,7 +182,7 @@ function memoryProblems({ memoryNeeded, memoryAvailable }: PreflightFacts): read
       severity: large ? 'error' : 'warning',
       message: `The run takes up to ${formatBytes(memoryNeeded)} of memory, ${formatBytes(memoryAvailable)} are available.`,
       hint: large
-        ? 'Use fewer threads, close other programs, or quantize without importance weights: very long rows can then be cut.'
+        ? 'Use fewer threads, close other programs, or choose a K type or go without importance weights: very long rows can then be cut.'
         : 'Use fewer threads, or close other programs.',
     },
   ];

@@ -1,17 +1,17 @@
 // Cuts a planned tensor into tasks for threads. A task is about as long as a thread is busy for 10 to 100 ms: long enough
-// that handing it over costs nothing, short enough that all threads end together. It is whole rows where a quantizer may
-// look at a whole row: with importance weights ggml weighs errors by the row's mean square. Without them no format looks
-// beyond a block, and a row that is longer than a task is cut between blocks. Either way the bytes do not depend on how a
-// tensor is cut.
+// that handing it over costs nothing, short enough that all threads end together. It is whole rows, or, where rows are longer
+// than a task, pieces of one row that are cut between blocks: no format looks beyond a block. The exception are Q4_0, Q4_1,
+// Q5_0 and Q5_1 with importance weights, which ggml weighs by the mean square of the row: there a row is never cut, however
+// long. Either way the bytes do not depend on how a tensor is cut.
 import { byteLengthOf, ggmlType } from '../../core/ggml/ggml-type.js';
 import { QuantsmithError } from '../../core/problem.js';
-import { importanceSlice, type ImportanceEntry } from '../../core/quantize/importance-matrix.js';
+import { weighsByRow } from '../../core/quantize/importance-matrix.js';
 import type { PlannedTensor } from '../../core/quantize/quantization-plan.js';
 import type { ConversionTask } from '../../protocol/quantize-thread-protocol.js';
 
 /**
- * Weights of one task; a longer row with importance weights is one task nevertheless. 1 MiB as float32: it stays in the
- * core's own cache. A multiple of every block size.
+ * Weights of one task; a longer row that must not be cut is one task nevertheless. 1 MiB as float32: it stays in the core's
+ * own cache. A multiple of every block size.
  */
 export const CHUNK_WEIGHTS = 1 << 18;
 /** Bytes of one task that copies. */
@@ -23,6 +23,8 @@ export interface Chunk {
   readonly firstElement: number;
   /** Position of the first byte of the result in its tensor. */
   readonly offset: number;
+  /** Which of the tensor's importance values the task needs, if the plan says that they are used. */
+  readonly importance?: { readonly start: number; readonly end: number };
 }
 
 interface Cut {
@@ -31,6 +33,8 @@ interface Cut {
   readonly rowsPerChunk: number;
   /** A task must not reach over a multiple of this row number: the next rows have other importance weights. */
   readonly sliceRows: number;
+  /** Pieces that a row is cut into. */
+  readonly pieces: number;
 }
 
 function cutOf(tensor: PlannedTensor): Cut {
@@ -38,11 +42,18 @@ function cutOf(tensor: PlannedTensor): Cut {
   const to = ggmlType(tensor.toType);
   // Numbers that are converted one by one need no rows; blocks of long rows are a sequence of blocks, as rows are whole ones.
   const numbers = from.blockSize === 1 && to.blockSize === 1;
-  const loose = numbers || (!tensor.importance && (tensor.ne[0] ?? 1) > CHUNK_WEIGHTS);
-  const columns = loose ? Math.min(CHUNK_WEIGHTS, tensor.elementCount) : (tensor.ne[0] ?? 1);
+  const length = tensor.ne[0] ?? 1;
+  const isLong = length > CHUNK_WEIGHTS;
+  if (tensor.importance) {
+    const columns = isLong && !weighsByRow(tensor.toType) ? CHUNK_WEIGHTS : length;
+    const rowsPerChunk = Math.max(1, Math.floor(CHUNK_WEIGHTS / length));
+    const rowCount = Math.ceil(tensor.elementCount / length);
+    return { columns, rowCount, rowsPerChunk, sliceRows: tensor.ne[1] ?? 1, pieces: Math.ceil(length / columns) };
+  }
+  const columns = numbers || isLong ? Math.min(CHUNK_WEIGHTS, tensor.elementCount) : length;
   const rowCount = Math.ceil(tensor.elementCount / columns);
   const rowsPerChunk = Math.max(1, Math.floor(CHUNK_WEIGHTS / columns));
-  return { columns, rowCount, rowsPerChunk, sliceRows: tensor.importance ? (tensor.ne[1] ?? 1) : rowCount };
+  return { columns, rowCount, rowsPerChunk, sliceRows: rowCount, pieces: 1 };
 }
 
 /**
@@ -80,16 +91,12 @@ export function taskCount(tensors: readonly PlannedTensor[]): number {
 }
 
 /**
- * The tasks of one tensor in order. `importance` is its entry if the plan says that it is used. `littleEndian` is that of
- * the source file; throws `quantize/big-endian` for block formats that would have to be taken apart to turn them round.
+ * The tasks of one tensor in order, without importance values. `littleEndian` is that of the source file; throws
+ * `quantize/big-endian` for block formats that would have to be taken apart to turn them round.
  */
-export function* chunksOf(
-  tensor: PlannedTensor,
-  littleEndian: boolean,
-  importance?: ImportanceEntry,
-): Generator<Chunk> {
+export function* chunksOf(tensor: PlannedTensor, littleEndian: boolean): Generator<Chunk> {
   const swap = littleEndian ? 1 : swapWidth(tensor);
-  yield* tensor.fromType === tensor.toType ? copies(tensor, swap) : conversions(tensor, swap, importance);
+  yield* tensor.fromType === tensor.toType ? copies(tensor, swap) : conversions(tensor, swap);
 }
 
 function* copies(tensor: PlannedTensor, swap: ConversionTask['swap']): Generator<Chunk> {
@@ -105,42 +112,38 @@ function* copies(tensor: PlannedTensor, swap: ConversionTask['swap']): Generator
   }
 }
 
-function* conversions(
-  tensor: PlannedTensor,
-  swap: ConversionTask['swap'],
-  importance?: ImportanceEntry,
-): Generator<Chunk> {
+function* conversions(tensor: PlannedTensor, swap: ConversionTask['swap']): Generator<Chunk> {
   const { fromType, toType, source, elementCount } = tensor;
   const [from, to] = [ggmlType(fromType), ggmlType(toType)];
-  const { columns, rowCount, rowsPerChunk, sliceRows } = cutOf(tensor);
+  const { columns, rowCount, rowsPerChunk, sliceRows, pieces } = cutOf(tensor);
+  const length = tensor.importance ? (tensor.ne[0] ?? 1) : columns;
   for (let row = 0; row < rowCount;) {
     const sliceEnd = (Math.floor(row / sliceRows) + 1) * sliceRows;
     const rows = Math.min(rowsPerChunk, sliceEnd - row, rowCount - row);
-    const firstElement = row * columns;
-    // Only what is cut without regard to rows can leave a last piece that is shorter.
-    const count = Math.min(rows * columns, elementCount - firstElement);
-    const task: ConversionTask = {
-      source: {
-        shard: source.shard,
-        fileOffset: source.fileOffset + byteLengthOf(from, firstElement),
-        byteLength: byteLengthOf(from, count),
-      },
-      swap,
-      fromType,
-      toType,
-      rows: count < columns ? 1 : rows,
-      columns: Math.min(columns, count),
-      byteLength: byteLengthOf(to, count),
-      ...(importance && { importance: importanceOf(importance, columns, sliceIndex(tensor, row)) }),
-    };
-    yield { task, firstElement, offset: byteLengthOf(to, firstElement) };
+    for (let piece = 0; piece < pieces; piece++) {
+      const column = piece * columns;
+      const firstElement = row * length + column;
+      // What is cut without regard to rows, or out of one, can leave a last piece that is shorter.
+      const count = Math.min(rows * Math.min(columns, length - column), elementCount - firstElement);
+      const task: ConversionTask = {
+        source: {
+          shard: source.shard,
+          fileOffset: source.fileOffset + byteLengthOf(from, firstElement),
+          byteLength: byteLengthOf(from, count),
+        },
+        swap,
+        fromType,
+        toType,
+        rows: count < columns ? 1 : rows,
+        columns: Math.min(columns, count),
+        byteLength: byteLengthOf(to, count),
+      };
+      const start = sliceIndex(tensor, row) * length + column;
+      const importance = tensor.importance && { importance: { start, end: start + task.columns } };
+      yield { task, firstElement, offset: byteLengthOf(to, firstElement), ...importance };
+    }
     row += rows;
   }
-}
-
-/** A copy: a message to a thread carries the whole memory behind a view, for an expert that of all experts. */
-function importanceOf(entry: ImportanceEntry, columns: number, slice: number): Float32Array {
-  return importanceSlice(entry, columns, slice).slice();
 }
 
 /** Which of the `ne[2]` matrices (experts) a row belongs to. */

@@ -8,7 +8,14 @@ import type { ImportanceEntry } from '../../core/quantize/importance-matrix.js';
 import type { Problem } from '../../core/problem.js';
 import type { PlannedTensor, TensorOrigins } from '../../core/quantize/quantization-plan.js';
 import { CHUNK_WEIGHTS, chunksOf, COPY_BYTES } from './quantize-chunks.js';
-import type { ConversionResult, EarlierOutputs, EarlierTensor, MadeTensor, OutputRecord } from './quantize-services.js';
+import type {
+  ConversionResult,
+  EarlierOutputs,
+  EarlierTensor,
+  IncrementalHash,
+  MadeTensor,
+  OutputRecord,
+} from './quantize-services.js';
 import { abortion, padTensor, throwIfCancelled, type Stream } from './quantize-stream.js';
 
 /**
@@ -28,21 +35,25 @@ export async function wishesOf(
   { sha256, method }: Pick<Stream['services'], 'sha256' | 'method'>,
 ): Promise<readonly string[]> {
   const kernels = await method();
-  return tensors.map(tensor => {
+  const wishes: string[] = [];
+  for (const tensor of tensors) {
     const { ne, fromType, toType } = tensor;
     const entry = importance(tensor);
-    const weights = entry ? importanceDigest(entry, sha256) : '';
+    const weights = entry ? await importanceDigest(entry, sha256()) : '';
     // How a tensor is cut decides the digest of its source.
     const facts = [FORMAT, kernels, fromType, toType, ne, weights, CHUNK_WEIGHTS, COPY_BYTES];
     const hash = sha256();
     hash.update(new TextEncoder().encode(JSON.stringify(facts)));
-    return hash.digest();
-  });
+    wishes.push(hash.digest());
+  }
+  return wishes;
 }
 
-function importanceDigest({ values }: ImportanceEntry, sha256: Stream['services']['sha256']): string {
-  const hash = sha256();
-  hash.update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+async function importanceDigest({ values }: ImportanceEntry, hash: IncrementalHash): Promise<string> {
+  for (let start = 0; start < values.length; start += CHUNK_WEIGHTS) {
+    const { buffer, byteOffset, byteLength } = await values.read(start, Math.min(values.length, start + CHUNK_WEIGHTS));
+    hash.update(new Uint8Array(buffer, byteOffset, byteLength));
+  }
   return hash.digest();
 }
 

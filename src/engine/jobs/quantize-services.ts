@@ -16,6 +16,13 @@ export interface QuantizeSource {
   close(): Promise<void>;
 }
 
+export interface OpenedImatrix {
+  /** Its values can be read until it is closed. */
+  readonly matrix: ImportanceMatrix;
+  readonly file: FileIdentity;
+  close(): Promise<void>;
+}
+
 export type ConversionResult =
   | {
       readonly ok: true;
@@ -131,10 +138,7 @@ export interface QuantizeServices {
   /** Rejects with a QuantsmithError if the file cannot be read or is no usable GGUF. */
   openSource(path: string, signal: AbortSignal): Promise<QuantizeSource>;
   /** Rejects with a QuantsmithError if it cannot be read. */
-  openImatrix(
-    path: string,
-    signal: AbortSignal,
-  ): Promise<{ readonly matrix: ImportanceMatrix; readonly file: FileIdentity }>;
+  openImatrix(path: string, signal: AbortSignal): Promise<OpenedImatrix>;
   /** Rejects with `io/source-changed` if a file is no longer what it was. */
   assertUnchanged(files: readonly FileIdentity[]): Promise<void>;
   /** What is found at the place `openOutput` would write to, asked for with the same `overwrite` and `createFolder`. */

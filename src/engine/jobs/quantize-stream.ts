@@ -55,18 +55,21 @@ export async function convertTensors(stream: Stream, done: ReadonlyMap<number, M
     const meter = new ProgressMeter(total, doneBytes, stream.services.now);
     const open: Open[] = [];
     const writer = new TensorWriter(stream, made, meter);
+    const ring = new ImportanceRing(converter.slots, signal);
     const retire = async (): Promise<void> => {
       const next = open.shift();
       if (next) await writer.write(next, await Promise.race([next.result, aborted.promise]));
     };
     for (const [index, tensor] of tensors.entries()) {
       if (made.has(index)) continue;
-      for (const chunk of chunksOf(tensor, stream.littleEndian(tensor), stream.importance(tensor))) {
+      const entry = stream.importance(tensor);
+      for (const chunk of chunksOf(tensor, stream.littleEndian(tensor))) {
+        const importance = await ring.of(entry, chunk);
         while (open.length + writer.writing >= converter.slots) {
           if (writer.writing > 0) await writer.settle(1);
           else await retire();
         }
-        const result = converter.convert(chunk.task);
+        const result = converter.convert(importance ? { ...chunk.task, importance } : chunk.task);
         // Another may fail first; this one's failure is then of no interest.
         result.catch(() => undefined);
         open.push({ tensor, chunk, result });
@@ -77,6 +80,37 @@ export async function convertTensors(stream: Stream, done: ReadonlyMap<number, M
     return { made: tensors.map((_, i) => made.get(i) ?? { wish: '', source: '', sha256: '' }), meter };
   } finally {
     aborted.dispose();
+  }
+}
+
+/**
+ * Importance values for one chunk after the other. Neighbours mostly need the same. Threads see them in shared memory, of
+ * which there is a ring: a copy per message would be garbage in every thread, 64 MB of it before one is collected. When a
+ * place of the ring is taken again, so many chunks have been handed out since that none can be open that used it.
+ */
+class ImportanceRing {
+  readonly #places: { entry: ImportanceEntry; start: number; values: Float32Array }[] = [];
+  #last = -1;
+
+  /** `slots`: as many chunks can be open at once. */
+  constructor(
+    private readonly slots: number,
+    private readonly signal: AbortSignal,
+  ) {}
+
+  async of(entry: ImportanceEntry | undefined, { importance }: Chunk): Promise<Float32Array | undefined> {
+    if (!entry || !importance) return undefined;
+    const { start, end } = importance;
+    const last = this.#places[this.#last];
+    if (last?.entry === entry && last.start === start && last.values.length === end - start) return last.values;
+    const read = await entry.values.read(start, end, this.signal);
+    this.#last = (this.#last + 1) % (this.slots + 1);
+    const room = this.#places[this.#last]?.values.buffer;
+    const enough = room !== undefined && room.byteLength >= read.byteLength;
+    const values = new Float32Array(enough ? room : new SharedArrayBuffer(read.byteLength), 0, read.length);
+    values.set(read);
+    this.#places[this.#last] = { entry, start, values };
+    return values;
   }
 }
 

@@ -1,8 +1,9 @@
 // The quantize job: model -> plan -> pre-flight -> files. It streams: tensors in output order, cut into tasks that threads
 // read and convert; results come back here, are hashed and written in order, each at the place the plan gave it. Memory is
 // bounded whatever the model's size: `slots` results, plus per thread one piece of the source and one of float32 (1 MiB),
-// plus the header. Only a row longer than that with importance weights is one piece, of any length; the pre-flight refuses
-// it if memory does not suffice. The bytes do not depend on the number of threads, the backend, or interruptions. Absent on
+// plus the header: 100 to 200 MB. Only a longer row of Q4_0, Q4_1, Q5_0 or Q5_1 with importance weights is one piece, of
+// any length; the pre-flight refuses it if memory does not suffice. The bytes do not depend on the number of threads, the
+// backend, or interruptions, nor on what is taken over from earlier runs (quantize-reuse.ts). Absent on
 // purpose: files, threads, clocks. They are the interfaces of quantize-services.ts.
 import { ggmlType } from '../../core/ggml/ggml-type.js';
 import { parseShardName, shardName } from '../../core/gguf/shards.js';
@@ -27,7 +28,7 @@ import type { FileIdentity } from '../../protocol/quantize-thread-protocol.js';
 import type { QuantizeJob } from '../../protocol/worker-protocol.js';
 import { chunksOf, largestChunk, taskCount } from './quantize-chunks.js';
 import { NO_ORIGINS, remember, takeOver, wishesOf } from './quantize-reuse.js';
-import type { MadeTensor, QuantizeServices, QuantizeSource } from './quantize-services.js';
+import type { MadeTensor, OpenedImatrix, QuantizeServices, QuantizeSource } from './quantize-services.js';
 import { convertTensors, throwIfCancelled, type Finished, type Stream } from './quantize-stream.js';
 
 export interface QuantizeContext {
@@ -65,9 +66,11 @@ export async function runQuantize(
   const started = services.now();
   throwIfCancelled(signal);
   const source = await services.openSource(job.source, signal);
+  let opened: OpenedImatrix | undefined;
   try {
     progress({ phase: 'plan', done: 0, total: 0, bytesPerSecond: 0 });
-    const prepared = await prepare(job, source, services, signal);
+    if (job.imatrix !== undefined) opened = await services.openImatrix(job.imatrix, signal);
+    const prepared = await prepare(job, source, opened, services);
     throwIfCancelled(signal);
     const outcome = job.dryRun
       ? { ...(await services.kernels(job.backend)), made: [], origins: NO_ORIGINS, problems: [] }
@@ -94,6 +97,7 @@ export async function runQuantize(
     throwIfCancelled(signal);
     throw error;
   } finally {
+    await opened?.close();
     await source.close();
   }
 }
@@ -101,11 +105,10 @@ export async function runQuantize(
 async function prepare(
   job: QuantizeJob,
   source: QuantizeSource,
+  opened: OpenedImatrix | undefined,
   services: QuantizeServices,
-  signal: AbortSignal,
 ): Promise<Prepared> {
   const { model } = source;
-  const opened = job.imatrix === undefined ? undefined : await services.openImatrix(job.imatrix, signal);
   const imatrix =
     opened &&
     filterImportance(

@@ -6,7 +6,7 @@ import { MemorySource } from '../../fixtures/gguf/memory-source.js';
 import { ggmlType } from '../../../src/core/ggml/ggml-type.js';
 import { layOutHeader, type NewEntry } from '../../../src/core/gguf/write.js';
 import { readImatrix } from '../../../src/core/quantize/imatrix-file.js';
-import type { ImportanceMatrix } from '../../../src/core/quantize/importance-matrix.js';
+import type { ImportanceMatrix, ImportanceValues } from '../../../src/core/quantize/importance-matrix.js';
 import { planQuantization, defaultOptions } from '../../../src/core/quantize/plan.js';
 import { goldenModel } from './plan-golden.js';
 
@@ -17,6 +17,8 @@ async function good(bytes: Uint8Array): Promise<ImportanceMatrix> {
   expect(problems).toEqual([]);
   return value!;
 }
+
+const all = (values: ImportanceValues): Promise<Float32Array> => values.read(0, values.length);
 
 /** The error of a bad file, as `code: message`. */
 async function error(bytes: Uint8Array): Promise<string> {
@@ -80,7 +82,7 @@ describe('GGUF', () => {
     const hash = createHash('sha256');
     for (const [name, { values }] of [...matrix.entries].sort(([a], [b]) => (a < b ? -1 : 1))) {
       hash.update(name);
-      hash.update(new Uint8Array(values.buffer));
+      hash.update(new Uint8Array((await all(values)).buffer));
     }
     // sha256 over name and float32 in_sum2/counts, names sorted, with numpy
     expect(hash.digest('hex')).toBe('736c3b1fe4c57bc47d2b41b60e747914cf990c5fb9bddc84f64a12ac7253fc13');
@@ -92,7 +94,14 @@ describe('GGUF', () => {
 
   test('experts never chosen get ones, others their own count', async () => {
     const matrix = await good(await file(pair('w', [2, 4, 5, 6, 30, 60], [2, 0, 3])));
-    expect(matrix.entries.get('w')).toEqual({ values: Float32Array.of(1, 2, 1, 1, 10, 20), unseenSlices: 1 });
+    const { values, unseenSlices } = matrix.entries.get('w')!;
+    expect([await all(values), unseenSlices]).toEqual([Float32Array.of(1, 2, 1, 1, 10, 20), 1]);
+    // Any part, across slices too.
+    for (let start = 0; start < 6; start++) {
+      for (let end = start; end <= 6; end++) {
+        expect([...(await values.read(start, end))]).toEqual([1, 2, 1, 1, 10, 20].slice(start, end));
+      }
+    }
     expect(matrix).toMatchObject({ datasets: ['a.txt', 'b.txt'], chunkCount: 3, name: 'm.imatrix' });
   });
 
@@ -181,7 +190,8 @@ describe('legacy .dat', () => {
 
   test('values are divided by the calls', async () => {
     const matrix = await good(file(TWO, [17, 'wiki.txt']));
-    expect([...matrix.entries].map(([name, { values }]) => [name, [...values]])).toEqual([
+    const entries = [...matrix.entries].map(async ([name, { values }]) => [name, [...(await all(values))]] as const);
+    expect(await Promise.all(entries)).toEqual([
       ['blk.0.a.weight', [1, 2, 0.25]],
       ['blk.1.a.weight', [4, 8]],
     ]);

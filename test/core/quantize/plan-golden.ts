@@ -5,6 +5,7 @@ import type { GgufMetadataEntry, GgufScalar, GgufTensorInfo, GgufValueType } fro
 import type { ImportanceEntry, ImportanceMatrix } from '../../../src/core/quantize/importance-matrix.js';
 import type { PlanSource } from '../../../src/core/quantize/model-facts.js';
 import { reasonToKeep } from '../../../src/core/quantize/tensor-selection.js';
+import { importanceEntry } from '../../fixtures/importance.js';
 
 type MetadataRow = readonly [
   key: string,
@@ -99,7 +100,7 @@ export function fullImatrix(source: PlanSource, extra: Partial<ImportanceMatrix>
   for (const tensor of source.tensors) {
     if (!tensor.name.startsWith('blk.') || reasonToKeep(tensor) !== undefined) continue;
     const length = (tensor.ne[0] ?? 0) * (tensor.ne[2] ?? 1);
-    entries.set(tensor.name, { values: new Float32Array(length).fill(1), unseenSlices: 0 });
+    entries.set(tensor.name, importanceEntry(new Float32Array(length).fill(1)));
   }
   return { name: 'full.gguf', format: 'gguf', entries, datasets: [], chunkCount: undefined, ...extra };
 }

@@ -1,10 +1,6 @@
 // Plans as text: what the user asked for on top, what every tensor becomes and what is said about it below.
 import { expect, test } from 'vitest';
-import {
-  importanceSlice,
-  filterImportance,
-  type ImportanceMatrix,
-} from '../../../src/core/quantize/importance-matrix.js';
+import { filterImportance, type ImportanceMatrix } from '../../../src/core/quantize/importance-matrix.js';
 import { headerByteLengths } from '../../../src/core/quantize/plan-metadata.js';
 import { defaultOptions, planQuantization, type PlanExtras } from '../../../src/core/quantize/plan.js';
 import type { QuantizationPlan, QuantizeOptions, TensorRule } from '../../../src/core/quantize/quantization-plan.js';
@@ -12,6 +8,7 @@ import { readGguf } from '../../../src/core/gguf/read.js';
 import { readModel } from '../../../src/core/gguf/shards.js';
 import { MemorySource } from '../../fixtures/gguf/memory-source.js';
 import { buildGguf } from '../../fixtures/gguf/gguf-builder.js';
+import { importanceEntry } from '../../fixtures/importance.js';
 import { sourceOf } from './plan-golden.js';
 
 /** Two layers of a tied llama; `name ne type` per line may replace or add tensors. */
@@ -256,10 +253,7 @@ test('COPY copies everything, unknown types are refused', () => {
 
 function matrix(entries: Readonly<Record<string, number>>, extra: Partial<ImportanceMatrix> = {}): ImportanceMatrix {
   const map = new Map(
-    Object.entries(entries).map(([name, length]) => [
-      name,
-      { values: new Float32Array(length).fill(1), unseenSlices: 0 },
-    ]),
+    Object.entries(entries).map(([name, length]) => [name, importanceEntry(new Float32Array(length).fill(1))]),
   );
   return { name: 'i.gguf', format: 'gguf', entries: map, datasets: ['a.txt', 'b.txt'], chunkCount: 7, ...extra };
 }
@@ -288,9 +282,6 @@ test('importance: used where it fits, reported where it is missing, too short or
   ]);
   const unweighted = planQuantization(input, { ...defaultOptions('Q8_0'), pure: true }, { imatrix });
   expect(unweighted.tensors.some(tensor => tensor.importance)).toBe(false);
-  expect(importanceSlice({ values: Float32Array.of(1, 2, 3, 4), unseenSlices: 0 }, 2, 1)).toEqual(
-    Float32Array.of(3, 4),
-  );
 });
 
 test('very low bits need importance, with the tensor named; the ends only where the encoder cannot do without', () => {
