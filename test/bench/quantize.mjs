@@ -107,7 +107,15 @@ async function measured(model, wanted) {
   if (weighted && !model.imatrix) return { ...row, note: 'no importance matrix beside the model' };
   const imatrix = weighted ? ['--imatrix', model.imatrix] : [];
   const [ours, theirs] = ['ours', 'peer'].map(who => path.join(folder, `${who}.gguf`));
-  const oursArguments = [path.join(root, 'dist/cli.js'), 'quantize', model.file, ours, '--type', type.name];
+  const oursArguments = [
+    path.join(root, 'dist/cli.js'),
+    'quantize',
+    model.file,
+    ours,
+    '--type',
+    type.name,
+    '--no-reuse',
+  ];
   oursArguments.push('--threads', String(threads), '--backend', options.backend ?? 'auto', '--quiet', ...imatrix);
   const results = { ours: [], peer: [], copy: [] };
   try {
