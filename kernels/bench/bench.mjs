@@ -81,7 +81,7 @@ for (const kind of ['native', 'wasm']) {
         backend.dequantizeRows(type.id, blocksOf(rows), floatsOf(decoded, rows), rows, columns, isa),
     };
     for (const [operation, run] of Object.entries(operations)) {
-      if (operation === 'quantize importance' && !/^Q[2-6]_/.test(type.name)) continue;
+      if (operation === 'quantize importance' && !/^(Q[2-6]_|IQ)/.test(type.name)) continue;
       const kernels = backend
         .kernels()
         .filter(kernel => kernel.type === type.name && kernel.operation === operation.split(' ')[0]);

@@ -39,12 +39,8 @@ enum class Again {
   kAll,
 };
 
-// The tries: 1 / scale = (odd number of the top level + step * i) / extreme, i = -last .. last.
-struct GridTries {
-  float step;
-  int last;
-  Again again;
-};
+// The tries of a format are a type `Tries`: 1 / scale = (odd number of the top level + step * i) / extreme with
+// i = -last .. last; `again` as above.
 
 // One sub-block as the search sees it.
 template <size_t N>
@@ -68,15 +64,22 @@ float grid_error(uint32_t packed, const float* x, const float* roots, float scal
   return error;
 }
 
-// Rounds a group at a scale to a packed grid point; `*on_grid`: the rounded point itself.
+// Rounds every weight of a group to its level; packed.
 template <class Grid>
-uint32_t nearest_on_grid(const Neighbours& grid, const float* x, const float* roots, float inverse, float scale,
-                         bool* on_grid) {
+uint32_t round_to_levels(const float* x, float inverse) {
   uint32_t packed = 0;
   for (size_t i = 0; i < Grid::group; ++i) {
     const int level = clamp_int(round_to_int(0.5f * (inverse * x[i] - 1.0f)), 0, Grid::top);
     packed |= static_cast<uint32_t>(level) << (Grid::bits * i);
   }
+  return packed;
+}
+
+// The grid point for a group at a scale, packed; `*on_grid`: it is the rounded group itself.
+template <class Grid>
+uint32_t nearest_on_grid(const Neighbours& grid, const float* x, const float* roots, float inverse, float scale,
+                         bool* on_grid) {
+  uint32_t packed = round_to_levels<Grid>(x, inverse);
   const uint32_t point = grid.points[Grid::number_of(packed)];
   const uint32_t count = point & 511u;
   *on_grid = count == 0;
@@ -116,15 +119,14 @@ inline bool chosen_again(Again again, unsigned off_grid, size_t g) {
 
 // Points and scale of a sub-block. `extreme` is what the tries divide, `scale` what holds if no try is usable. Returns
 // the scale, which rounding of the sums may make negative.
-template <class Grid, size_t N>
-float search_grid(const Neighbours& grid, const SubBlock<N>& block, GridTries tries, float extreme, float scale,
-                  uint16_t* points) {
+template <class Grid, class Tries, size_t N>
+float search_grid(const Neighbours& grid, const SubBlock<N>& block, float extreme, float scale, uint16_t* points) {
   constexpr size_t kGroups = N / Grid::group;
   float best = 0.0f;
-  unsigned off_grid = tries.again == Again::kOffGrid ? 0 : ~0u;
+  unsigned off_grid = Tries::again == Again::kOffGrid ? 0 : ~0u;
   for (size_t g = 0; g < kGroups; ++g) points[g] = 0;
-  for (int attempt = -tries.last; attempt <= tries.last; ++attempt) {
-    const float inverse = (static_cast<float>(2 * Grid::top + 1) + static_cast<float>(attempt) * tries.step) / extreme;
+  for (int attempt = -Tries::last; attempt <= Tries::last; ++attempt) {
+    const float inverse = (static_cast<float>(2 * Grid::top + 1) + static_cast<float>(attempt) * Tries::step) / extreme;
     uint16_t tried[kGroups];
     unsigned tried_off_grid = 0;
     for (size_t g = 0; g < kGroups; ++g) {
@@ -143,7 +145,7 @@ float search_grid(const Neighbours& grid, const SubBlock<N>& block, GridTries tr
   bool any = false;
   if (scale > 0.0f) {
     for (size_t g = 0; g < kGroups; ++g) {
-      if (!chosen_again(tries.again, off_grid, g)) continue;
+      if (!chosen_again(Tries::again, off_grid, g)) continue;
       bool on_grid;
       points[g] = static_cast<uint16_t>(nearest_on_grid<Grid>(
           grid, block.x + Grid::group * g, block.roots + Grid::group * g, 1.0f / scale, scale, &on_grid));
@@ -159,10 +161,9 @@ float search_grid(const Neighbours& grid, const SubBlock<N>& block, GridTries tr
 
 // The searches of the scalar references.
 struct ScalarSearch {
-  template <class Grid, size_t N>
-  static float grid(const Neighbours& grid, const SubBlock<N>& block, GridTries tries, float extreme, float scale,
-                    uint16_t* points) {
-    return search_grid<Grid>(grid, block, tries, extreme, scale, points);
+  template <class Grid, class Tries, size_t N>
+  static float grid(const Neighbours& grid, const SubBlock<N>& block, float extreme, float scale, uint16_t* points) {
+    return search_grid<Grid, Tries>(grid, block, extreme, scale, points);
   }
   template <size_t N>
   static float positive_scale(const SubBlock<N>& block, int top) {

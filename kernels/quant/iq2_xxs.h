@@ -18,7 +18,11 @@ struct block_iq2_xxs {
 static_assert(sizeof(block_iq2_xxs) == 66, "IQ2_XXS is 66 bytes per 256 weights");
 
 // Scales first by the search for non-negative codes 0 .. 4; that of the grid tries around it.
-constexpr GridTries kTriesIq2Xxs = {0.1f, 6, Again::kAll};
+struct TriesIq2Xxs {
+  static constexpr float step = 0.1f;
+  static constexpr int last = 6;
+  static constexpr Again again = Again::kAll;
+};
 
 template <class Search>
 void encode_iq2_xxs(const float* source, block_iq2_xxs* block, const float* importance) {
@@ -36,7 +40,7 @@ void encode_iq2_xxs(const float* source, block_iq2_xxs* block, const float* impo
     const float extreme = start * 3.0f;
     if (extreme <= 0.0f) continue;
     uint16_t points[4];
-    const float scale = Search::template grid<GridOfEight>(grid, sub, kTriesIq2Xxs, extreme, start, points);
+    const float scale = Search::template grid<GridOfEight, TriesIq2Xxs>(grid, sub, extreme, start, points);
     scales[b] = positive_scale_of<32, true>(scale, &sub);
     for (size_t g = 0; g < 4; ++g) {
       words[b][0] |= grid.index_of(number_of_eight(points[g])) << (8 * g);

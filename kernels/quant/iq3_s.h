@@ -20,7 +20,11 @@ struct block_iq3_s {
 };
 static_assert(sizeof(block_iq3_s) == 110, "IQ3_S is 110 bytes per 256 weights");
 
-constexpr GridTries kTriesIq3S = {0.2f, 9, Again::kAllOrNone};
+struct TriesIq3S {
+  static constexpr float step = 0.2f;
+  static constexpr int last = 9;
+  static constexpr Again again = Again::kAllOrNone;
+};
 
 // A sub-block of zeros takes no room: low bits and signs of those after it move up by one sub-block (their high bits
 // and scales do not), so that the block decodes wrongly. ggml writes such blocks; a reader of them sees what ggml's
@@ -39,7 +43,7 @@ void encode_iq3_s(const float* source, block_iq3_s* block, const float* importan
     scales[b] = 0.0f;
     if (sub.max == 0.0f) continue;
     uint16_t points[8];
-    const float scale = Search::template grid<GridOfFour>(grid, sub, kTriesIq3S, sub.max, sub.max / 15.0f, points);
+    const float scale = Search::template grid<GridOfFour, TriesIq3S>(grid, sub, sub.max, sub.max / 15.0f, points);
     scales[b] = positive_scale_of<32, false>(scale, &sub);
     for (size_t g = 0; g < 8; ++g) {
       const uint32_t index = grid.index_of(points[g]);

@@ -18,7 +18,11 @@ struct block_iq3_xxs {
 };
 static_assert(sizeof(block_iq3_xxs) == 98, "IQ3_XXS is 98 bytes per 256 weights");
 
-constexpr GridTries kTriesIq3Xxs = {0.2f, 15, Again::kOffGrid};
+struct TriesIq3Xxs {
+  static constexpr float step = 0.2f;
+  static constexpr int last = 15;
+  static constexpr Again again = Again::kOffGrid;
+};
 constexpr float kEmptyIq3Xxs = 1e-8f;
 
 template <class Search>
@@ -35,7 +39,7 @@ void encode_iq3_xxs(const float* source, block_iq3_xxs* block, const float* impo
     scales[b] = 0.0f;
     if (sub.max < kEmptyIq3Xxs) continue;
     uint16_t points[8];
-    const float scale = Search::template grid<GridOfFour>(grid, sub, kTriesIq3Xxs, sub.max, sub.max / 15.0f, points);
+    const float scale = Search::template grid<GridOfFour, TriesIq3Xxs>(grid, sub, sub.max, sub.max / 15.0f, points);
     scales[b] = positive_scale_of<32, true>(scale, &sub);
     for (size_t g = 0; g < 8; ++g) block->indices[8 * b + g] = static_cast<uint8_t>(grid.index_of(points[g]));
     for (size_t i = 0; i < 4; ++i) words[b] |= static_cast<uint32_t>(sub.signs[i]) << (7 * i);

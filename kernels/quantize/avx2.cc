@@ -3,4 +3,5 @@
 #define QS_COLUMN(sse2, avx2, avx512, simd128, neon) avx2
 #include "simd/avx2.h"
 
+#include "quantize/quantize-iq-grid-inl.h"
 #include "quantize/quantize-k-inl.h"
