@@ -105,6 +105,59 @@ inline void unpack_k_header(const KHeader& header, float* steps, float* offsets)
   }
 }
 
+inline void decode_row_q2_K(const block_q2_K* blocks, float* target, size_t columns) {
+  for (size_t b = 0; b < columns / kSuperBlock; ++b) {
+    const float d = half_to_float(blocks[b].d), dmin = half_to_float(blocks[b].dmin);
+    float steps[16], offsets[16];
+    for (size_t j = 0; j < 16; ++j) {
+      steps[j] = d * static_cast<float>(blocks[b].scales[j] & 15);
+      offsets[j] = dmin * static_cast<float>(blocks[b].scales[j] >> 4);
+    }
+    for (size_t h = 0; h < 2; ++h, target += 128) {
+      for (size_t i = 0; i < 32; i += kLanes) {
+        const I bytes = Simd::load_u8(blocks[b].codes + 32 * h + i);
+        const auto finish = [&](size_t g, I shifted) {
+          const size_t j = 8 * h + 2 * g + i / 16;
+          const I code = Simd::and_i(shifted, Simd::set_i(3));
+          Simd::store(target + 32 * g + i, scale_and_offset(code, Simd::set(steps[j]), Simd::set(offsets[j])));
+        };
+        finish(0, bytes);
+        finish(1, Simd::shr<2>(bytes));
+        finish(2, Simd::shr<4>(bytes));
+        finish(3, Simd::shr<6>(bytes));
+      }
+    }
+  }
+}
+
+// Weights 128 * h .. 128 * h + 127: their third bits are bits 4h .. 4h + 3 of the bytes of `high`.
+template <size_t h>
+void decode_half_q3_K(const block_q3_K& block, const float* steps, float* target) {
+  for (size_t i = 0; i < 32; i += kLanes) {
+    const I bytes = Simd::load_u8(block.codes + 32 * h + i);
+    const I high = Simd::shl<2>(Simd::shr<4 * h>(Simd::load_u8(block.high + i)));
+    const auto finish = [&](size_t g, I low, I third) {
+      const I code = Simd::or_i(Simd::and_i(low, Simd::set_i(3)), Simd::and_i(third, Simd::set_i(4)));
+      const F signed_code = Simd::to_float(Simd::sub_i(code, Simd::set_i(4)));
+      Simd::store(target + 128 * h + 32 * g + i, Simd::mul(Simd::set(steps[8 * h + 2 * g + i / 16]), signed_code));
+    };
+    finish(0, bytes, high);
+    finish(1, Simd::shr<2>(bytes), Simd::shr<1>(high));
+    finish(2, Simd::shr<4>(bytes), Simd::shr<2>(high));
+    finish(3, Simd::shr<6>(bytes), Simd::shr<3>(high));
+  }
+}
+
+inline void decode_row_q3_K(const block_q3_K* blocks, float* target, size_t columns) {
+  for (size_t b = 0; b < columns / kSuperBlock; ++b, target += kSuperBlock) {
+    const float d = half_to_float(blocks[b].d);
+    float steps[16];
+    for (size_t j = 0; j < 16; ++j) steps[j] = d * static_cast<float>(q3_K_scale(blocks[b], j));
+    decode_half_q3_K<0>(blocks[b], steps, target);
+    decode_half_q3_K<1>(blocks[b], steps, target);
+  }
+}
+
 inline void decode_row_q4_K(const block_q4_K* blocks, float* target, size_t columns) {
   for (size_t b = 0; b < columns / kSuperBlock; ++b, target += kSuperBlock) {
     float steps[8], offsets[8];

@@ -113,12 +113,12 @@ void encode_affine(const float* source, Block* blocks, void (*pack)(Block*, cons
 }
 
 // importance * sqrt(mean square + x^2)
-template <size_t U>
-void importance_weights(const Lanes<32, U>& x, const float* importance, const F (&mean_square)[U],
-                        Lanes<32, U>* weights) {
+template <size_t N, size_t U>
+void importance_weights(const Lanes<N, U>& x, const float* importance, const F (&mean_square)[U],
+                        Lanes<N, U>* weights) {
   weights->load(importance);
   for (size_t u = 0; u < U; ++u) {
-    for (size_t i = 0; i < 32; ++i) {
+    for (size_t i = 0; i < N; ++i) {
       const F spread = Simd::sqrt(Simd::add(mean_square[u], Simd::mul(x.v[u][i], x.v[u][i])));
       weights->v[u][i] = Simd::mul(weights->v[u][i], spread);
     }
@@ -131,7 +131,7 @@ void encode_symmetric_weighted(const float* source, const float* importance, flo
   Lanes<32, 1> x, weights;
   x.load(source);
   const F mean[1] = {Simd::set(mean_square)};
-  importance_weights<1>(x, importance, mean, &weights);
+  importance_weights(x, importance, mean, &weights);
   Scale<1> found;
   search_scale_lanes<32, 1, true>(x, weights, top, &found);
   I codes[32];
@@ -154,7 +154,7 @@ void encode_affine_weighted(const float* source, const float* importance, float 
   x.load(source);
   F mean[kUnroll];
   for (size_t u = 0; u < kUnroll; ++u) mean[u] = Simd::set(mean_square);
-  importance_weights<kUnroll>(x, importance, mean, &weights);
+  importance_weights(x, importance, mean, &weights);
   ScaleMin<kUnroll> found;
   search_scale_min_lanes<32, kUnroll>(x, weights, top, kStepsImportance, &found);
   for (size_t u = 0; u < kUnroll; ++u, blocks += kLanes) {

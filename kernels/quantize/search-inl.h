@@ -31,11 +31,14 @@ inline F round_clamped(F value, F low, F high) {
   return Simd::sub(Simd::min(Simd::max(biased, low), high), Simd::set(kMagic));
 }
 
-// The same for any value, through the mantissa bits as the reference has it.
-inline F round_clamped_any(F value, int low, int high) {
+// round_to_int for any value, through the mantissa bits as the reference has it.
+inline I round_any(F value) {
   const I mantissa = Simd::and_i(Simd::bits(Simd::add(value, Simd::set(kMagic))), Simd::set_i(0x007fffff));
-  const I integer = Simd::sub_i(mantissa, Simd::set_i(0x00400000));
-  return Simd::to_float(Simd::min_i(Simd::max_i(integer, Simd::set_i(low)), Simd::set_i(high)));
+  return Simd::sub_i(mantissa, Simd::set_i(0x00400000));
+}
+
+inline F round_clamped_any(F value, int low, int high) {
+  return Simd::to_float(Simd::min_i(Simd::max_i(round_any(value), Simd::set_i(low)), Simd::set_i(high)));
 }
 
 constexpr float kExactLimit = 4194303.0f;
@@ -61,21 +64,25 @@ struct Scale {
   F inverse[U];
 };
 
+// The first weight of largest magnitude. Empty blocks get 1, which keeps their lanes finite, and a true mask.
+template <size_t N>
+F find_extreme(const F (&x)[N], M* empty) {
+  F extreme = Simd::set(0.0f), magnitude = extreme;
+  for (size_t i = 0; i < N; ++i) {
+    const F m = Simd::abs(x[i]);
+    const M larger = Simd::lt(magnitude, m);
+    magnitude = Simd::select(larger, m, magnitude);
+    extreme = Simd::select(larger, x[i], extreme);
+  }
+  *empty = Simd::lt(magnitude, Simd::set(kEmptyBlock));
+  return Simd::select(*empty, Simd::set(1.0f), extreme);
+}
+
 template <size_t N, size_t U, bool kWeighted>
 void search_scale_lanes(const Lanes<N, U>& x, const Lanes<N, U>& weights, int top, Scale<U>* result) {
-  F extreme[U], magnitude[U], best[U];
-  for (size_t u = 0; u < U; ++u) {
-    extreme[u] = magnitude[u] = Simd::set(0.0f);
-    for (size_t i = 0; i < N; ++i) {
-      const F m = Simd::abs(x.v[u][i]);
-      const M larger = Simd::lt(magnitude[u], m);
-      magnitude[u] = Simd::select(larger, m, magnitude[u]);
-      extreme[u] = Simd::select(larger, x.v[u][i], extreme[u]);
-    }
-    const M empty = Simd::lt(magnitude[u], Simd::set(kEmptyBlock));
-    extreme[u] = Simd::select(empty, Simd::set(1.0f), extreme[u]);  // keeps the lane finite; overwritten below
-    magnitude[u] = Simd::select(empty, Simd::set(0.0f), Simd::set(1.0f));
-  }
+  F extreme[U], best[U];
+  M empty[U];
+  for (size_t u = 0; u < U; ++u) extreme[u] = find_extreme(x.v[u], empty + u);
   const float bound = static_cast<float>(top);
   const F low = Simd::set(kMagic - bound), high = Simd::set(kMagic + bound - 1.0f);
   for (int attempt = 0; attempt < 19; ++attempt) {
@@ -115,9 +122,8 @@ void search_scale_lanes(const Lanes<N, U>& x, const Lanes<N, U>& weights, int to
   }
   // Empty blocks: scale 0; an inverse of 0 marks them for scale_codes.
   for (size_t u = 0; u < U; ++u) {
-    const M empty = Simd::eq(magnitude[u], Simd::set(0.0f));
-    result->scale[u] = Simd::select(empty, Simd::set(0.0f), result->scale[u]);
-    result->inverse[u] = Simd::select(empty, Simd::set(0.0f), result->inverse[u]);
+    result->scale[u] = Simd::select(empty[u], Simd::set(0.0f), result->scale[u]);
+    result->inverse[u] = Simd::select(empty[u], Simd::set(0.0f), result->inverse[u]);
   }
 }
 
@@ -129,6 +135,61 @@ inline F scale_code(F x, F inverse, int top) {
   return Simd::select(empty, Simd::set(0.0f), Simd::add(code, Simd::set(bound)));
 }
 
+// improve_scale. What is left out changes no lane: a weight is not looked at again before a code has moved since (the
+// reference ends a round later, at its beginning), and the comparison is made only where some lane's code would move
+// (2 % of the weights in the first round, fewer later). Both together: 1.5 (AVX-512) to 1.6 (AVX2) times as fast.
+template <size_t N, size_t U>
+void improve_scale_lanes(const Lanes<N, U>& x, int top, Lanes<N, U>* codes, F (&scale)[U]) {
+  const F zero = Simd::set(0.0f);
+  const float bound = static_cast<float>(top);
+  const F low = Simd::set(kMagic - bound), high = Simd::set(kMagic + bound - 1.0f);
+  F sum_xl[U], sum_ll[U];
+  M empty[U];
+  for (size_t u = 0; u < U; ++u) {
+    const F inverse = Simd::div(Simd::set(-bound), find_extreme(x.v[u], empty + u));
+    sum_xl[u] = sum_ll[u] = zero;
+    for (size_t i = 0; i < N; ++i) {
+      const F weight = x.v[u][i], w = Simd::mul(weight, weight);
+      const F code = round_clamped(Simd::mul(inverse, weight), low, high);  // in range: |inverse * x| <= top
+      codes->v[u][i] = code;
+      sum_xl[u] = Simd::add(sum_xl[u], Simd::mul(Simd::mul(w, weight), code));
+      sum_ll[u] = Simd::add(sum_ll[u], Simd::mul(Simd::mul(w, code), code));
+    }
+  }
+  size_t unchanged = 0;  // weights looked at since a code moved in any lane
+  for (size_t step = 0; step < 5 * N && unchanged < N; ++step) {
+    const size_t i = step % N;
+    ++unchanged;
+    for (size_t u = 0; u < U; ++u) {
+      const F weight = x.v[u][i], code = codes->v[u][i];
+      const F w = Simd::mul(weight, weight), wx = Simd::mul(w, weight);
+      const F rest_xl = Simd::sub(sum_xl[u], Simd::mul(wx, code));
+      const F rest_ll = Simd::sub(sum_ll[u], Simd::mul(Simd::mul(w, code), code));
+      const F moved = round_clamped_any(Simd::div(Simd::mul(weight, rest_ll), rest_xl), -top, top - 1);
+      const M moves = Simd::lt(zero, Simd::select(Simd::eq(moved, code), zero, rest_xl));
+      if (!Simd::any(moves)) continue;
+      const F new_xl = Simd::add(rest_xl, Simd::mul(wx, moved));
+      const F new_ll = Simd::add(rest_ll, Simd::mul(Simd::mul(w, moved), moved));
+      const F gain = Simd::mul(Simd::mul(new_xl, new_xl), sum_ll[u]);
+      const F level = Simd::mul(Simd::mul(sum_xl[u], sum_xl[u]), new_ll);
+      const M better = Simd::both(Simd::both(moves, Simd::lt(zero, new_ll)), Simd::lt(level, gain));
+      if (!Simd::any(better)) continue;
+      unchanged = 0;
+      codes->v[u][i] = Simd::select(better, moved, code);
+      sum_xl[u] = Simd::select(better, new_xl, sum_xl[u]);
+      sum_ll[u] = Simd::select(better, new_ll, sum_ll[u]);
+    }
+  }
+  for (size_t u = 0; u < U; ++u) {
+    const M solvable = Simd::lt(zero, sum_ll[u]);
+    scale[u] = Simd::select(solvable, Simd::div(sum_xl[u], sum_ll[u]), zero);
+    scale[u] = Simd::select(empty[u], zero, scale[u]);
+    for (size_t i = 0; i < N; ++i) {
+      codes->v[u][i] = Simd::select(empty[u], zero, Simd::add(codes->v[u][i], Simd::set(bound)));
+    }
+  }
+}
+
 // What search_scale_min found; `inverse` and `base` give the codes of the best try: round(inverse * (x - base)).
 template <size_t U>
 struct ScaleMin {
@@ -138,7 +199,13 @@ struct ScaleMin {
   F base[U];
 };
 
-template <size_t N, size_t U>
+template <ErrorOf error_of>
+F weighted_error(F weight, F difference) {
+  const F size = error_of == kSquaredError ? Simd::mul(difference, difference) : Simd::abs(difference);
+  return Simd::mul(weight, size);
+}
+
+template <size_t N, size_t U, ErrorOf error_of = kSquaredError>
 void search_scale_min_lanes(const Lanes<N, U>& x, const Lanes<N, U>& weights, int top, ScaleSteps steps,
                             ScaleMin<U>* result) {
   const F zero = Simd::set(0.0f);
@@ -171,7 +238,7 @@ void search_scale_min_lanes(const Lanes<N, U>& x, const Lanes<N, U>& weights, in
     for (size_t i = 0; i < N; ++i) {
       const F code = round_clamped_any(Simd::mul(result->inverse[u], Simd::sub(x.v[u][i], min[u])), 0, top);
       const F difference = Simd::sub(Simd::add(Simd::mul(scale[u], code), min[u]), x.v[u][i]);
-      best[u] = Simd::add(best[u], Simd::mul(weights.v[u][i], Simd::mul(difference, difference)));
+      best[u] = Simd::add(best[u], weighted_error<error_of>(weights.v[u][i], difference));
     }
     // A flat lane stays finite (one lane out of range slows every lane) and never improves.
     best[u] = Simd::select(flat[u], Simd::set(-__builtin_inff()), best[u]);
@@ -226,7 +293,7 @@ void search_scale_min_lanes(const Lanes<N, U>& x, const Lanes<N, U>& weights, in
       for (size_t u = 0; u < U; ++u) {
         const F value = Simd::add(Simd::mul(try_scale[u], codes.v[u][i]), try_min[u]);
         const F difference = Simd::sub(value, x.v[u][i]);
-        error[u] = Simd::add(error[u], Simd::mul(weights.v[u][i], Simd::mul(difference, difference)));
+        error[u] = Simd::add(error[u], weighted_error<error_of>(weights.v[u][i], difference));
       }
     }
     for (size_t u = 0; u < U; ++u) {
@@ -248,6 +315,90 @@ void search_scale_min_lanes(const Lanes<N, U>& x, const Lanes<N, U>& weights, in
 // The code of the best try, 0 .. top; 0 in a flat block.
 inline F scale_min_code(F x, F inverse, F base, int top) {
   return round_clamped_any(Simd::mul(inverse, Simd::sub(x, base)), 0, top);
+}
+
+// search_positive_scale for U groups of `lanes` sets of N scales that share their weights. Codes are bytes: negative
+// ones wrap as in the reference.
+template <size_t N, size_t U>
+void search_positive_scale_lanes(const Lanes<N, U>& x, const F (&weights)[N], int top, F (&scale)[U],
+                                 I (&codes)[U][N]) {
+  const F zero = Simd::set(0.0f), one = Simd::set(1.0f), bound = Simd::set(static_cast<float>(top));
+  const I byte = Simd::set_i(255);
+  F max[U], inverse[U], best[U], sum_xl[U], sum_ll[U];
+  M empty[U];
+  for (size_t u = 0; u < U; ++u) {
+    max[u] = zero;
+    for (size_t i = 0; i < N; ++i) max[u] = Simd::max(max[u], x.v[u][i]);
+    empty[u] = Simd::lt(max[u], Simd::set(kEmptyBlock));
+    inverse[u] = Simd::div(bound, max[u]);
+    const F plain_scale = Simd::div(one, inverse[u]);
+    best[u] = zero;
+    for (size_t i = 0; i < N; ++i) {
+      const F code = Simd::to_float(Simd::and_i(round_any(Simd::mul(inverse[u], x.v[u][i])), byte));
+      const F difference = Simd::sub(x.v[u][i], Simd::mul(plain_scale, code));
+      best[u] = Simd::add(best[u], Simd::mul(Simd::mul(weights[i], difference), difference));
+    }
+  }
+  for (int shift = -4; shift <= 4; ++shift) {
+    if (shift == 0) continue;
+    const F numerator = Simd::set(0.1f * static_cast<float>(shift) + static_cast<float>(top));
+    for (size_t u = 0; u < U; ++u) {
+      const F try_inverse = Simd::div(numerator, max[u]);
+      const F try_scale = Simd::div(one, try_inverse);
+      F error = zero;
+      for (size_t i = 0; i < N; ++i) {
+        const I code = Simd::min_i(round_any(Simd::mul(try_inverse, x.v[u][i])), Simd::set_i(top));
+        const F difference = Simd::sub(x.v[u][i], Simd::mul(try_scale, Simd::to_float(code)));
+        error = Simd::add(error, Simd::mul(Simd::mul(weights[i], difference), difference));
+      }
+      const M better = Simd::lt(error, best[u]);
+      best[u] = Simd::select(better, error, best[u]);
+      inverse[u] = Simd::select(better, try_inverse, inverse[u]);
+    }
+  }
+  F kept[U][N];  // the codes as floats
+  for (size_t u = 0; u < U; ++u) {
+    sum_xl[u] = sum_ll[u] = zero;
+    for (size_t i = 0; i < N; ++i) {
+      const I rounded = Simd::min_i(round_any(Simd::mul(inverse[u], x.v[u][i])), Simd::set_i(top));
+      const F code = Simd::to_float(rounded);
+      kept[u][i] = Simd::to_float(Simd::and_i(rounded, byte));
+      sum_xl[u] = Simd::add(sum_xl[u], Simd::mul(Simd::mul(weights[i], x.v[u][i]), code));
+      sum_ll[u] = Simd::add(sum_ll[u], Simd::mul(Simd::mul(weights[i], code), code));
+    }
+  }
+  bool changed = true;
+  for (int round = 0; round < 5 && changed; ++round) {
+    changed = false;
+    for (size_t i = 0; i < N; ++i) {
+      for (size_t u = 0; u < U; ++u) {
+        const F code = kept[u][i], w = weights[i], wx = Simd::mul(w, x.v[u][i]);
+        const F rest_xl = Simd::sub(sum_xl[u], Simd::mul(wx, code));
+        const F rest_ll = Simd::sub(sum_ll[u], Simd::mul(Simd::mul(w, code), code));
+        const F ratio = Simd::div(Simd::mul(x.v[u][i], rest_ll), rest_xl);
+        const I rounded = Simd::min_i(round_any(ratio), Simd::set_i(top));
+        const F moved = Simd::to_float(rounded);
+        const F new_xl = Simd::add(rest_xl, Simd::mul(wx, moved));
+        const F new_ll = Simd::add(rest_ll, Simd::mul(Simd::mul(w, moved), moved));
+        const F gain = Simd::mul(Simd::mul(new_xl, new_xl), sum_ll[u]);
+        const F level = Simd::mul(Simd::mul(sum_xl[u], sum_xl[u]), new_ll);
+        // A code that does not move must not count: its sums differ by a rounding.
+        const F wanted = Simd::select(Simd::eq(moved, code), zero, one);
+        const M possible = Simd::both(Simd::lt(zero, rest_xl), Simd::lt(zero, rest_ll));
+        const M better = Simd::both(Simd::both(possible, Simd::lt(zero, wanted)), Simd::lt(level, gain));
+        changed = changed || Simd::any(better);
+        kept[u][i] = Simd::select(better, Simd::to_float(Simd::and_i(rounded, byte)), code);
+        sum_xl[u] = Simd::select(better, new_xl, sum_xl[u]);
+        sum_ll[u] = Simd::select(better, new_ll, sum_ll[u]);
+      }
+    }
+  }
+  for (size_t u = 0; u < U; ++u) {
+    const M solvable = Simd::lt(zero, sum_ll[u]);
+    scale[u] = Simd::select(solvable, Simd::div(sum_xl[u], sum_ll[u]), zero);
+    scale[u] = Simd::select(empty[u], zero, scale[u]);
+    for (size_t i = 0; i < N; ++i) codes[u][i] = Simd::truncate(Simd::select(empty[u], zero, kept[u][i]));
+  }
 }
 
 }  // namespace
