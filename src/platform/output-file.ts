@@ -8,23 +8,36 @@ import { mkdir, open, rmdir, stat, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { QuantsmithError } from '../core/problem.js';
 import { formatBytes, formatBytesExactly } from '../core/text/quantity.js';
-import type { MadeTensor, OutputRequest, PartialOutput } from '../engine/jobs/quantize-services.js';
+import type { MadeTensor, OutputRequest, PartialOutput, WriteFailure } from '../engine/jobs/quantize-services.js';
+import type { TargetFile } from '../protocol/quantize-thread-protocol.js';
 import { ioError } from './file-source.js';
 import { Journal, readJournal } from './output-journal.js';
 import { assertReplaceable, journalPath, outputPlace, partialPath } from './output-place.js';
 import { oldPath, remove, reveal } from './output-reveal.js';
-import { errno, SYSTEM, type OutputSystem } from './output-system.js';
+import { errno, identityOf, outputLost, SYSTEM, type OutputSystem } from './output-system.js';
+
+/**
+ * Bytes after which the disk is told to begin with them. Without that everything is still to be written when the last
+ * tensor is done, and the threads wait for the disk that has waited for them.
+ */
+const FLUSH_BYTES = 1 << 26;
 
 interface OpenFile {
   readonly final: string;
   readonly partial: string;
+  /** Device and number on it. */
+  readonly identity: string;
   readonly byteLength: number;
   readonly handle: FileHandle;
 }
 
 export class OutputFiles implements PartialOutput {
+  readonly targets: readonly TargetFile[];
   private state: 'open' | 'committed' | 'abandoned' = 'open';
   private written = 0;
+  private unflushed = 0;
+  private flushing: Promise<void> | undefined;
+  private flushFailure: { readonly error: unknown } | undefined;
 
   private constructor(
     private readonly files: readonly OpenFile[],
@@ -35,7 +48,9 @@ export class OutputFiles implements PartialOutput {
     /** Folders this run made, the innermost first. */
     private readonly made: readonly string[],
     private readonly system: OutputSystem,
-  ) {}
+  ) {
+    this.targets = files.map(({ partial, identity }) => ({ path: partial, identity }));
+  }
 
   /**
    * Begins, or goes on with, the files of a run; all in one folder. Rejects with a QuantsmithError: `output/in-use` (a run
@@ -87,11 +102,13 @@ export class OutputFiles implements PartialOutput {
       }
       throw errno(error) === 'EEXIST' ? inUse(finals[0] ?? '', journalFile) : ioError(error, finals[0] ?? '');
     }
-    const files = finals.map((final, i) => {
-      const handle = handles[i];
-      if (!handle) throw new RangeError('a file without a handle');
-      return { final, partial: partialPath(final), byteLength: byteLengths[i] ?? 0, handle };
-    });
+    const files = await Promise.all(
+      handles.map(async (handle, i) => {
+        const final = finals[i] ?? '';
+        const identity = identityOf(await handle.stat({ bigint: true }));
+        return { final, partial: partialPath(final), identity, byteLength: byteLengths[i] ?? 0, handle };
+      }),
+    );
     return new OutputFiles(files, journalFile, journal, finished, overwrite, made, system);
   }
 
@@ -115,28 +132,52 @@ export class OutputFiles implements PartialOutput {
         done += await this.system.write(handle, bytes, done, position + done);
       }
     } catch (error) {
-      throw await this.writeError(error, final);
+      throw await this.explained(error, final);
     }
-    this.written += bytes.length;
+    await this.wrote(file, bytes.length);
+  }
+
+  async wrote(file: number, byteLength: number): Promise<void> {
+    const { handle, final } = this.at(file);
+    this.written += byteLength;
+    this.unflushed += byteLength;
+    // A system tells of a lost write once: it must not be forgotten until commit().
+    if (this.flushFailure) throw await this.explained(this.flushFailure.error, final);
+    if (this.unflushed < FLUSH_BYTES || this.flushing) return;
+    this.unflushed = 0;
+    this.flushing = this.system
+      .flush(handle)
+      .catch((error: unknown) => {
+        this.flushFailure ??= { error };
+      })
+      .finally(() => {
+        this.flushing = undefined;
+      });
+  }
+
+  writeError(file: number, failure: WriteFailure): Promise<QuantsmithError> {
+    return this.explained(failure, this.at(file).final);
   }
 
   async finish(tensor: number, made: MadeTensor): Promise<void> {
     try {
       await this.journal.finish(tensor, made);
     } catch (error) {
-      throw await this.writeError(error, this.journalFile);
+      throw await this.explained(error, this.journalFile);
     }
   }
 
   /** Rejects with `output/exists` if a file appeared under a final name and must not be overwritten, or with `io/…`. */
   async commit(): Promise<void> {
     try {
+      await this.flushing;
+      if (this.flushFailure) throw this.flushFailure.error;
       for (const { handle, partial } of this.files) {
         await this.system.sync(handle);
         await this.assertOurs(handle, partial);
       }
     } catch (error) {
-      throw await this.writeError(error, this.files[0]?.final ?? '');
+      throw await this.explained(error, this.files[0]?.final ?? '');
     }
     await reveal(this.files, this.overwrite, this.system);
     this.state = 'committed';
@@ -171,14 +212,10 @@ export class OutputFiles implements PartialOutput {
   private async assertOurs(handle: FileHandle, partial: string): Promise<void> {
     const [ours, there] = [await handle.stat(), await stat(partial).catch(() => undefined)];
     if (there && there.ino === ours.ino && there.dev === ours.dev) return;
-    throw new QuantsmithError(
-      'output/lost',
-      `The temporary file ${partial} was removed or replaced during the run.`,
-      'Run again, and let nothing clean up that folder meanwhile.',
-    );
+    throw outputLost(partial);
   }
 
-  private async writeError(error: unknown, file: string): Promise<QuantsmithError> {
+  private async explained(error: unknown, file: string): Promise<QuantsmithError> {
     if (error instanceof QuantsmithError) return error;
     const code = errno(error);
     if (code === 'EFBIG') {

@@ -1,23 +1,25 @@
-// The threads of a quantize job: worker_threads that each have their own kernels and their own handle on the model. Every
-// thread has one task at work and one waiting, so that it never idles for a message. Memory for results is allocated once
-// and goes to and fro by transfer. A thread that dies fails what is open, at once and for good; close() ends threads in
-// the middle of a task (a native kernel finishes its piece first, some milliseconds, which nobody waits for).
+// The threads of a quantize job: worker_threads that each have their own kernels, their own handles on the model and on the
+// output. Every thread has one task at work and one waiting, so that it never idles for a message. A thread that dies fails
+// what is open, at once and for good; close() ends threads in the middle of a task (a native kernel finishes its piece
+// first, some milliseconds, which nobody waits for: what such a thread may still write goes to the temporary file it has
+// open, at the place where those bytes belong).
 import path from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { QuantsmithError, errorFromData } from '../core/problem.js';
-import type { ConversionResult, Converter, ConverterRequest } from '../engine/jobs/quantize-services.js';
-import type { ConversionTask, FromThread, ThreadSettings, ToThread } from '../protocol/quantize-thread-protocol.js';
+import {
+  WriteFailure,
+  type Converter,
+  type ConverterRequest,
+  type TaskResult,
+} from '../engine/jobs/quantize-services.js';
+import type { FromThread, ThreadSettings, ThreadTask, ToThread } from '../protocol/quantize-thread-protocol.js';
 import { TOO_MANY_FILES, tooManyFiles } from './file-source.js';
 
 /** More threads than this are a mistake; each costs some 10 MB. */
 const MAX_THREADS = 256;
 
-/** Results being written while the threads go on. */
-const WRITE_AHEAD = 2;
-
 interface Open {
-  readonly task: ConversionTask;
-  readonly resolve: (result: ConversionResult) => void;
+  readonly resolve: (result: TaskResult) => void;
   readonly reject: (error: Error) => void;
 }
 
@@ -27,8 +29,6 @@ interface Thread {
 }
 
 export class QuantizeThreads implements Converter {
-  readonly slots: number;
-  private readonly memory: ArrayBuffer[];
   private nextId = 1;
   private failure: Error | undefined;
 
@@ -36,10 +36,7 @@ export class QuantizeThreads implements Converter {
     private readonly members: readonly Thread[],
     readonly backend: 'native' | 'wasm',
     readonly isa: string,
-    slotByteLength: number,
   ) {
-    this.slots = 2 * members.length + WRITE_AHEAD;
-    this.memory = Array.from({ length: this.slots }, () => new ArrayBuffer(slotByteLength));
     for (const thread of members) {
       thread.worker.on('message', (message: FromThread) => {
         this.receive(thread, message);
@@ -55,6 +52,7 @@ export class QuantizeThreads implements Converter {
   static async start(directory: string, request: ConverterRequest): Promise<QuantizeThreads> {
     const settings: ThreadSettings = {
       files: request.files,
+      targets: request.targets,
       backend: request.backend,
       kernelDirectory: path.join(directory, 'kernels'),
     };
@@ -74,7 +72,7 @@ export class QuantizeThreads implements Converter {
       const [first] = kernels;
       if (!first) throw new RangeError('no threads');
       const members = workers.map(worker => ({ worker, open: new Map<number, Open>() }));
-      return new QuantizeThreads(members, first.backend, first.isa, request.slotByteLength);
+      return new QuantizeThreads(members, first.backend, first.isa);
     } catch (error) {
       for (const worker of workers) void worker.terminate();
       throw error;
@@ -85,15 +83,14 @@ export class QuantizeThreads implements Converter {
     return this.members.length;
   }
 
-  convert(task: ConversionTask): Promise<ConversionResult> {
+  run(thread: number, task: ThreadTask): Promise<TaskResult> {
     if (this.failure) return Promise.reject(this.failure);
-    const memory = this.memory.pop();
-    const thread = this.members.reduce((least, other) => (other.open.size < least.open.size ? other : least));
-    if (!memory) return Promise.reject(new RangeError('more tasks than slots'));
+    const member = this.members[thread];
+    if (!member) return Promise.reject(new RangeError(`there is no thread ${thread}`));
     const id = this.nextId++;
     return new Promise((resolve, reject) => {
-      thread.open.set(id, { task, resolve, reject });
-      thread.worker.postMessage({ id, task, memory } satisfies ToThread, [memory]);
+      member.open.set(id, { resolve, reject });
+      member.worker.postMessage({ id, task } satisfies ToThread);
     });
   }
 
@@ -106,16 +103,9 @@ export class QuantizeThreads implements Converter {
     const open = thread.open.get(message.id);
     thread.open.delete(message.id);
     if (!open || this.failure) return;
-    const { memory } = message;
-    const release = (): void => {
-      this.memory.push(memory);
-    };
-    if (message.kind === 'done') {
-      open.resolve({ ok: true, bytes: new Uint8Array(memory, 0, open.task.byteLength), tag: message.tag, release });
-      return;
-    }
-    release();
-    if (message.kind === 'bad-weight') open.resolve({ ok: false, code: message.code, index: message.index });
+    if (message.kind === 'done') open.resolve({ ok: true, tag: message.tag, sha256: message.sha256 });
+    else if (message.kind === 'bad-weight') open.resolve({ ok: false, code: message.code, index: message.index });
+    else if (message.kind === 'unwritten') open.reject(new WriteFailure(message.code, message.message));
     else open.reject(errorFromData(message.error));
   }
 

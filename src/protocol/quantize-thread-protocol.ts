@@ -1,6 +1,6 @@
-// Every message between the quantize job and its threads. A thread is given where to read and what to make of it, and a
-// piece of memory to put the result in; the memory is transferred with the message and comes back with the answer, so that
-// it has one owner at any time. A thread answers every task once, in order, and never speaks unasked but to say `ready`.
+// Every message between the quantize job and its threads. A thread is told where to read, what to make of it and where in the
+// output to write that; no weight crosses a thread's border. A thread does its tasks in the order in which they come,
+// answers each once, and never speaks unasked but to say `ready`.
 import type { ErrorData } from '../core/problem.js';
 import type { BackendChoice } from './worker-protocol.js';
 
@@ -26,13 +26,56 @@ export interface ConversionTask {
   readonly importance?: Float32Array;
   /** Bytes of the result. */
   readonly byteLength: number;
-  /** Only read and tag the source: there is no result. */
-  readonly tagOnly?: true;
+}
+
+/** Where bytes are or belong in the output. */
+export interface OutputPlace {
+  /** Index into {@link ThreadSettings.targets}. */
+  readonly file: number;
+  readonly position: number;
+}
+
+/**
+ * The digest of a tensor's bytes that this thread goes on with. Each tensor's digest is made by one thread, from its first
+ * byte to its last.
+ */
+export interface DigestStep {
+  /** Index in the plan. */
+  readonly tensor: number;
+  /** The answer then has the digest. */
+  readonly last: boolean;
+}
+
+export type ThreadTask =
+  /** Reads, tags, converts, hashes, writes; and `padding` zeros behind. */
+  | {
+      readonly kind: 'convert';
+      readonly task: ConversionTask;
+      readonly target: OutputPlace;
+      readonly padding: number;
+      readonly digest: DigestStep | undefined;
+    }
+  /** Only reads and tags. */
+  | { readonly kind: 'tag'; readonly task: ConversionTask }
+  /** Reads what was written and hashes it. */
+  | {
+      readonly kind: 'hash';
+      readonly target: OutputPlace;
+      readonly byteLength: number;
+      readonly digest: DigestStep;
+    };
+
+/** An output file under construction. */
+export interface TargetFile {
+  readonly path: string;
+  /** Device and number on it: another file of that name is not ours. */
+  readonly identity: string;
 }
 
 /** What a thread is started with. */
 export interface ThreadSettings {
   readonly files: readonly FileIdentity[];
+  readonly targets: readonly TargetFile[];
   readonly backend: BackendChoice;
   /** Folder of the built kernels. */
   readonly kernelDirectory: string;
@@ -40,22 +83,24 @@ export interface ThreadSettings {
 
 export interface ToThread {
   readonly id: number;
-  readonly task: ConversionTask;
-  /** At least `task.byteLength` long; transferred. */
-  readonly memory: ArrayBuffer;
+  readonly task: ThreadTask;
 }
 
 export type FromThread =
   | { readonly kind: 'ready'; readonly backend: 'native' | 'wasm'; readonly isa: string }
   | { readonly kind: 'unready'; readonly error: ErrorData }
-  /** `tag`: of the source's bytes, see platform/piece-tag.ts. */
-  | { readonly kind: 'done'; readonly id: number; readonly memory: ArrayBuffer; readonly tag: Uint8Array }
+  /**
+   * `tag`: of the source's bytes, see platform/piece-tag.ts; empty if none were read. `sha256`: lower-case hexadecimal, of
+   * the tensor; empty unless this was its last step.
+   */
+  | { readonly kind: 'done'; readonly id: number; readonly tag: Uint8Array; readonly sha256: string }
   /** `index`: of the element within the task. */
   | {
       readonly kind: 'bad-weight';
       readonly id: number;
-      readonly memory: ArrayBuffer;
       readonly code: 'non-finite' | 'scale-overflow';
       readonly index: number;
     }
-  | { readonly kind: 'failed'; readonly id: number; readonly memory: ArrayBuffer; readonly error: ErrorData };
+  /** Writing failed; `code` is the system's. */
+  | { readonly kind: 'unwritten'; readonly id: number; readonly code: string; readonly message: string }
+  | { readonly kind: 'failed'; readonly id: number; readonly error: ErrorData };

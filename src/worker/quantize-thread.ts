@@ -1,109 +1,116 @@
-// A thread of the quantize job: reads rows from the model, converts them with its own kernels, hands the bytes back. It
-// holds one piece of the source and nothing else; it writes no file. The job ends it by terminate(), at any moment.
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+// A thread of the quantize job: reads rows of the model, converts them with its own kernels, hashes what comes out and writes
+// it where it belongs. Its memory is one piece of the source and one result. What it reads, makes and hashes in one task is
+// in the core's own cache all the while; nothing is handed on but a tag and, at the end of a tensor, its digest. The job
+// ends it by terminate(), at any moment.
+import { createHash, type Hash } from 'node:crypto';
 import { parentPort, workerData } from 'node:worker_threads';
 import { ggmlType } from '../core/ggml/ggml-type.js';
-import { QuantsmithError, errorData } from '../core/problem.js';
+import { errorData } from '../core/problem.js';
 import type { KernelBackend } from '../engine/kernel-backend.js';
-import { ioError } from '../platform/file-source.js';
 import { loadBackend } from '../platform/load-backend.js';
 import { pieceTag } from '../platform/piece-tag.js';
-import { sourceChanged } from '../platform/source-files.js';
 import type {
   ConversionTask,
-  FileIdentity,
+  DigestStep,
   FromThread,
   ThreadSettings,
+  ThreadTask,
   ToThread,
 } from '../protocol/quantize-thread-protocol.js';
+import { ThreadFiles, Unwritten } from './thread-files.js';
+
+/** Bytes that are read back and hashed at a time. */
+const HASH_BYTES = 1 << 20;
+const NO_TAG = new Uint8Array(0);
 
 class QuantizeThread {
-  readonly #descriptors = new Map<number, number>();
-  #piece = new Uint8Array(0);
+  readonly #digests = new Map<number, Hash>();
+  readonly #piece = new Buffers();
+  readonly #result = new Buffers();
 
   constructor(
     private readonly backend: KernelBackend,
-    private readonly files: readonly FileIdentity[],
+    private readonly files: ThreadFiles,
   ) {}
 
-  answer({ id, task, memory }: ToThread): FromThread {
+  answer({ id, task }: ToThread): FromThread {
     try {
-      const target = new Uint8Array(memory, 0, task.byteLength);
-      if (task.fromType === task.toType && !task.tagOnly) {
-        this.read(task, target);
-        return { kind: 'done', id, memory, tag: pieceTag(target) };
-      }
-      const { byteLength } = task.source;
-      if (this.#piece.length < byteLength) this.#piece = new Uint8Array(byteLength);
-      const source = this.#piece.subarray(0, byteLength);
-      this.read(task, source);
-      const tag = pieceTag(source);
-      if (task.tagOnly) return { kind: 'done', id, memory, tag };
-      const { fromType, toType, rows, columns, importance } = task;
-      const [from, to] = [ggmlType(fromType).id, ggmlType(toType).id];
-      const result = this.backend.convertRows(from, source, to, target, rows, columns, importance);
-      return result.ok
-        ? { kind: 'done', id, memory, tag }
-        : { kind: 'bad-weight', id, memory, code: result.code, index: result.index };
+      return this.perform(id, task);
     } catch (error) {
-      return { kind: 'failed', id, memory, error: errorData(error) };
+      if (error instanceof Unwritten) return { kind: 'unwritten', id, code: error.code, message: error.message };
+      return { kind: 'failed', id, error: errorData(error) };
     }
   }
 
-  private read({ source: { shard, fileOffset, byteLength }, swap }: ConversionTask, target: Uint8Array): void {
-    const file = this.files[shard];
-    if (!file) throw new RangeError(`there is no source file ${shard}`);
-    const descriptor = this.open(shard, file);
-    for (let done = 0; done < byteLength;) {
-      let count: number;
-      try {
-        count = readSync(descriptor, target, done, byteLength - done, fileOffset + done);
-      } catch (error) {
-        throw ioError(error, file.path);
-      }
-      if (count === 0) {
-        throw new QuantsmithError(
-          'io/truncated',
-          `${file.path} had ${file.size} bytes when the run began and now ends at byte ${fileOffset + done}.`,
-          'Another program is changing the file; run again when it is done.',
-        );
-      }
-      done += count;
+  private perform(id: number, work: ThreadTask): FromThread {
+    if (work.kind === 'hash') return { kind: 'done', id, tag: NO_TAG, sha256: this.hashWritten(work) };
+    const { task } = work;
+    const source = this.#piece.take(task.source.byteLength);
+    this.files.readSource(task, source);
+    const tag = pieceTag(source);
+    if (work.kind === 'tag') return { kind: 'done', id, tag, sha256: '' };
+    const { target, padding, digest } = work;
+    const result = task.fromType === task.toType ? source : this.#result.take(task.byteLength);
+    if (result !== source) {
+      const converted = this.convert(task, source, result);
+      if (!converted.ok) return { kind: 'bad-weight', id, code: converted.code, index: converted.index };
     }
-    const numbers = Buffer.from(target.buffer, target.byteOffset, byteLength);
-    if (swap === 2) numbers.swap16();
-    else if (swap === 4) numbers.swap32();
-    else if (swap === 8) numbers.swap64();
+    const sha256 = digest ? this.hash(digest, result) : '';
+    this.files.write(target, result);
+    if (padding > 0) {
+      const behind = { file: target.file, position: target.position + result.length };
+      this.files.write(behind, new Uint8Array(padding));
+    }
+    return { kind: 'done', id, tag, sha256 };
   }
 
-  private open(shard: number, file: FileIdentity): number {
-    const opened = this.#descriptors.get(shard);
-    if (opened !== undefined) return opened;
-    let descriptor: number;
-    try {
-      descriptor = openSync(file.path, 'r');
-    } catch (error) {
-      throw ioError(error, file.path);
+  private convert(
+    { fromType, toType, rows, columns, importance }: ConversionTask,
+    source: Uint8Array,
+    result: Uint8Array,
+  ): ReturnType<KernelBackend['convertRows']> {
+    const [from, to] = [ggmlType(fromType).id, ggmlType(toType).id];
+    return this.backend.convertRows(from, source, to, result, rows, columns, importance);
+  }
+
+  private hashWritten({ target: { file, position }, byteLength, digest }: ThreadTask & { kind: 'hash' }): string {
+    let sha256 = '';
+    for (let at = 0; at < byteLength; at += HASH_BYTES) {
+      const bytes = this.#result.take(Math.min(HASH_BYTES, byteLength - at));
+      this.files.readTarget({ file, position: position + at }, bytes);
+      const isEnd = at + bytes.length === byteLength;
+      sha256 = this.hash({ tensor: digest.tensor, last: digest.last && isEnd }, bytes);
     }
-    const { size, mtimeMs } = fstatSync(descriptor);
-    if (size !== file.size || mtimeMs !== file.modified) {
-      closeSync(descriptor);
-      throw sourceChanged(file.path);
-    }
-    this.#descriptors.set(shard, descriptor);
-    return descriptor;
+    return sha256;
+  }
+
+  private hash({ tensor, last }: DigestStep, bytes: Uint8Array): string {
+    const hash = this.#digests.get(tensor) ?? createHash('sha256');
+    hash.update(bytes);
+    if (last) this.#digests.delete(tensor);
+    else this.#digests.set(tensor, hash);
+    return last ? hash.digest('hex') : '';
+  }
+}
+
+/** One piece of memory that grows to the largest that was asked for. */
+class Buffers {
+  #bytes = new Uint8Array(0);
+
+  take(byteLength: number): Uint8Array {
+    if (this.#bytes.length < byteLength) this.#bytes = new Uint8Array(byteLength);
+    return this.#bytes.subarray(0, byteLength);
   }
 }
 
 async function main(): Promise<void> {
-  const { files, backend: choice, kernelDirectory } = workerData as ThreadSettings;
-  const send = (message: FromThread, transfer: ArrayBuffer[] = []): void => parentPort?.postMessage(message, transfer);
+  const { files, targets, backend: choice, kernelDirectory } = workerData as ThreadSettings;
+  const send = (message: FromThread): void => parentPort?.postMessage(message);
   try {
     const { backend } = await loadBackend(choice, kernelDirectory);
-    const thread = new QuantizeThread(backend, files);
+    const thread = new QuantizeThread(backend, new ThreadFiles(files, targets));
     parentPort?.on('message', (message: ToThread) => {
-      const answer = thread.answer(message);
-      send(answer, 'memory' in answer ? [answer.memory] : []);
+      send(thread.answer(message));
     });
     send({ kind: 'ready', backend: backend.kind, isa: backend.isa });
   } catch (error) {

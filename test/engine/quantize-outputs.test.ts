@@ -75,18 +75,17 @@ describe('resuming', () => {
       async openOutput(request) {
         const output = await services.openOutput(request);
         let left = count;
-        return {
-          finished: output.finished,
-          read: output.read.bind(output),
-          write: output.write.bind(output),
-          commit: output.commit.bind(output),
-          abandon: output.abandon.bind(output),
-          async finish(tensor, sha256) {
-            log?.push(tensor);
-            await output.finish(tensor, sha256);
-            if (--left === 0) throw new Error('power cut');
-          },
+        const finish: typeof output.finish = async (tensor, made) => {
+          log?.push(tensor);
+          await output.finish(tensor, made);
+          if (--left === 0) throw new Error('power cut');
         };
+        return new Proxy(output, {
+          get(of, key) {
+            const value: unknown = key === 'finish' ? finish : Reflect.get(of, key);
+            return typeof value === 'function' ? (value.bind(of) as unknown) : value;
+          },
+        });
       },
     });
 
@@ -95,10 +94,10 @@ describe('resuming', () => {
     const done: number[] = [];
     for (const count of [1, 7, 20])
       expect(await failure({ resume: true, services: stopAfter(count, done) })).toContain('power cut');
-    expect(done).toEqual([...Array(28).keys()]);
+    expect(new Set(done).size).toBe(28);
     expect(files()).toEqual(['.out.gguf.quantsmith-journal', '.out.gguf.quantsmith-partial', 'whole.gguf']);
     const resumed = await quantize({ resume: true, services: stopAfter(Infinity, done) });
-    expect(done.length).toBe(whole.tensors.length);
+    expect([...done].sort((a, b) => a - b)).toEqual([...whole.tensors.keys()]);
     expect(resumed.tensors).toEqual(whole.tensors);
     expect(digest(at('out.gguf'))).toBe(digest(at('whole.gguf')));
     expect(files()).toEqual(['out.gguf', 'whole.gguf']);
@@ -120,7 +119,7 @@ describe('resuming', () => {
     await failure({ resume: true, services: stopAfter(10) });
     const done: number[] = [];
     await failure({ resume: true, type: 'Q5_K_M', services: stopAfter(3, done) });
-    expect(done).toEqual([0, 1, 2]);
+    expect(done).toHaveLength(3);
     expect(await failure({ services: stopAfter(3) })).toContain('power cut');
     expect(files()).toEqual([]);
   });

@@ -4,13 +4,16 @@ import {
   copyFileSync,
   existsSync,
   readFileSync,
+  rmSync,
+  statSync,
   truncateSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { SYSTEM } from '../../src/platform/output-system.js';
+import type { OutputRequest, PartialOutput } from '../../src/engine/jobs/quantize-services.js';
+import { identityOf, SYSTEM } from '../../src/platform/output-system.js';
 import { quantizeServices } from '../../src/platform/quantize-services.js';
 import { tinycoder } from '../worker/built-worker.js';
 import { at, built, digest, failure, files, folder, type Run, useQuantize } from './quantize-run.js';
@@ -116,23 +119,47 @@ describe('what is refused', () => {
     expect(files()).toEqual(['in.gguf']);
   });
 
-  test('a disk that becomes full', async () => {
-    let room = 1_000_000;
+  test('a disk that becomes full', async context => {
+    if (!existsSync('/dev/full')) {
+      context.skip("there is no /dev/full, whose ENOSPC is the kernel's own");
+      return;
+    }
+    let free = 2 ** 40;
+    const services = quantizeServices(built.dist, { ...SYSTEM, diskFree: () => Promise.resolve(free) });
     const full = {
-      ...SYSTEM,
-      diskFree: () => Promise.resolve(room < 0 ? 0 : 2 ** 40),
-      write: (...args: Parameters<typeof SYSTEM.write>) => {
-        room -= args[1].length;
-        if (room < 0)
-          return Promise.reject(Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' }));
-        return SYSTEM.write(...args);
+      ...services,
+      async openOutput(request: OutputRequest): Promise<PartialOutput> {
+        free = 0;
+        const identity = identityOf(statSync('/dev/full', { bigint: true }));
+        const targets = [{ path: '/dev/full', identity }];
+        return new Proxy(await services.openOutput(request), {
+          get(of, key) {
+            const value: unknown = key === 'targets' ? targets : Reflect.get(of, key);
+            return typeof value === 'function' ? (value.bind(of) as unknown) : value;
+          },
+        });
       },
     };
-    const outcome = await failure({ services: () => quantizeServices(built.dist, full) });
+    const outcome = await failure({ services: () => full });
     expect(outcome).toMatch(
       /^io\/disk-full: …\/out\.gguf needs 3\.33 MB \(3,328,576 bytes\), [\d.]+ \w+ were written, and in … 0 bytes are free\. -> Free space/,
     );
     expect(files()).toEqual([]);
+  });
+
+  test('a temporary file that is replaced while threads start', async () => {
+    const services = quantizeServices(built.dist);
+    const replaced = {
+      ...services,
+      async openOutput(request: OutputRequest): Promise<PartialOutput> {
+        const output = await services.openOutput(request);
+        rmSync(at('.out.gguf.quantsmith-partial'));
+        writeFileSync(at('.out.gguf.quantsmith-partial'), 'mine');
+        return output;
+      },
+    };
+    expect(await failure({ resume: true, services: () => replaced })).toMatch(/^output\/lost: The temporary file …/);
+    expect(readFileSync(at('.out.gguf.quantsmith-partial'), 'utf8')).toBe('mine');
   });
 
   test('a disk that is too small, before anything is written', async () => {

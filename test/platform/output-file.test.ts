@@ -134,6 +134,29 @@ test('bytes are durable before a name shows them', async () => {
   expect(log).toEqual(['sync', 'link out', 'sync', 'rename out', 'sync', 'sync', 'link b', 'link a']);
 });
 
+test('the disk begins before the end, and a write it lost is not forgotten', async () => {
+  let flushes = 0;
+  const lossy: OutputSystem = {
+    ...SYSTEM,
+    flush: () => {
+      flushes++;
+      return Promise.reject(Object.assign(new Error('EIO: i/o error, fdatasync'), { code: 'EIO' }));
+    },
+  };
+  for (const next of ['write', 'commit'] as const) {
+    flushes = 0;
+    const output = await OutputFiles.open(request({ resume: false }), lossy);
+    await output.write(0, 0, text('abcde'));
+    expect(flushes).toBe(0);
+    await output.wrote(0, 1 << 26);
+    expect(flushes).toBe(1);
+    await new Promise(resolve => setImmediate(resolve));
+    expect(await codeOf(next === 'write' ? output.write(0, 5, text('f')) : output.commit())).toMatch(/^io\//);
+    await output.abandon(false);
+    expect(look()).toBe('');
+  }
+});
+
 test('a temporary file that was replaced is not shown as ours', async () => {
   const output = await OutputFiles.open(request());
   await output.write(0, 0, text('abcde'));

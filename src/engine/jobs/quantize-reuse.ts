@@ -7,16 +7,10 @@ import { ggmlType } from '../../core/ggml/ggml-type.js';
 import type { ImportanceEntry } from '../../core/quantize/importance-matrix.js';
 import type { Problem } from '../../core/problem.js';
 import type { PlannedTensor, TensorOrigins } from '../../core/quantize/quantization-plan.js';
+import type { ConversionTask } from '../../protocol/quantize-thread-protocol.js';
 import { CHUNK_WEIGHTS, chunksOf, COPY_BYTES } from './quantize-chunks.js';
-import type {
-  ConversionResult,
-  EarlierOutputs,
-  EarlierTensor,
-  IncrementalHash,
-  MadeTensor,
-  OutputRecord,
-} from './quantize-services.js';
-import { abortion, padTensor, throwIfCancelled, type Stream } from './quantize-stream.js';
+import type { EarlierOutputs, EarlierTensor, IncrementalHash, MadeTensor, OutputRecord } from './quantize-services.js';
+import { everyThread, padTensor, throwIfCancelled, type Stream } from './quantize-stream.js';
 
 /**
  * Raised when the code around the kernels starts to give other bytes for the same wish; of the kernels themselves the
@@ -152,35 +146,39 @@ async function collect(
   return { resumed, reused };
 }
 
-/** Digests of the sources of some tensors; threads read and tag, in the order of the plan. */
+/** Digests of the sources of some tensors; threads read and tag. */
 async function sourceDigests(stream: Stream, indices: readonly number[]): Promise<ReadonlyMap<number, string>> {
-  const { converter, tensors, services, signal } = stream;
-  const aborted = abortion(signal);
-  const hashes = new Map(indices.map(index => [index, services.sha256()]));
-  const open: { readonly index: number; readonly result: Promise<ConversionResult> }[] = [];
-  const retire = async (): Promise<void> => {
-    const next = open.shift();
-    const result = next && (await Promise.race([next.result, aborted.promise]));
-    if (!result?.ok) return;
-    hashes.get(next?.index ?? -1)?.update(result.tag);
-    result.release();
-  };
-  try {
-    for (const index of indices) {
-      const tensor = tensors[index];
-      if (!tensor) continue;
-      for (const { task } of chunksOf(tensor, stream.littleEndian(tensor))) {
-        while (open.length >= converter.slots) await retire();
-        const result = converter.convert({ ...task, tagOnly: true });
-        result.catch(() => undefined);
-        open.push({ index, result });
-      }
-    }
-    while (open.length > 0) await retire();
-  } finally {
-    aborted.dispose();
+  const { converter, services, signal } = stream;
+  const tags = new Map<number, Uint8Array[]>(indices.map(index => [index, []]));
+  const pieces = piecesOf(stream, indices);
+  await everyThread(converter, signal, thread => {
+    const piece = pieces.next();
+    if (piece.done === true) return undefined;
+    const { index, number, task } = piece.value;
+    return converter.run(thread, { kind: 'tag', task }).then(result => {
+      const own = tags.get(index);
+      if (own && result.ok) own[number] = result.tag;
+    });
+  });
+  return new Map(
+    [...tags].map(([index, own]) => {
+      const hash = services.sha256();
+      for (const tag of own) hash.update(tag);
+      return [index, hash.digest()];
+    }),
+  );
+}
+
+function* piecesOf(
+  { tensors, littleEndian }: Stream,
+  indices: readonly number[],
+): Generator<{ readonly index: number; readonly number: number; readonly task: ConversionTask }> {
+  for (const index of indices) {
+    const tensor = tensors[index];
+    if (!tensor) continue;
+    let number = 0;
+    for (const { task } of chunksOf(tensor, littleEndian(tensor))) yield { index, number: number++, task };
   }
-  return new Map([...hashes].map(([index, hash]) => [index, hash.digest()]));
 }
 
 /** Whether the bytes in place are those that were written: a disk may have lost what was written last. */

@@ -1,10 +1,10 @@
 // What the quantize job needs of the outside world, as interfaces: files, threads with kernels, a hash, a clock. The
 // implementations are in platform/; tests bring their own. Nothing here computes.
 import type { GgufModel } from '../../core/gguf/gguf.js';
-import type { Problem } from '../../core/problem.js';
+import type { Problem, QuantsmithError } from '../../core/problem.js';
 import type { ImportanceMatrix } from '../../core/quantize/importance-matrix.js';
 import type { PreflightFacts } from '../../core/quantize/preflight.js';
-import type { ConversionTask, FileIdentity } from '../../protocol/quantize-thread-protocol.js';
+import type { FileIdentity, TargetFile, ThreadTask } from '../../protocol/quantize-thread-protocol.js';
 import type { BackendChoice } from '../../protocol/worker-protocol.js';
 
 /** A model to read from: its header, and where its bytes are, one file per shard. */
@@ -23,37 +23,46 @@ export interface OpenedImatrix {
   close(): Promise<void>;
 }
 
-export type ConversionResult =
+export type TaskResult =
   | {
       readonly ok: true;
-      readonly bytes: Uint8Array;
-      /** Of the bytes of the source the result was made from: equal for equal bytes. */
+      /** Of the bytes of the source that were read: equal for equal bytes. */
       readonly tag: Uint8Array;
-      /** Gives the memory of `bytes` back; until then one task less can be taken on. */
-      readonly release: () => void;
+      /** Of a tensor's bytes, if this was the last step of its digest; otherwise empty. */
+      readonly sha256: string;
     }
   /** `index`: of the element within the task. */
   | { readonly ok: false; readonly code: 'non-finite' | 'scale-overflow'; readonly index: number };
 
-/** Threads that read, convert and hand back. */
+/** A thread could not write; `code` is the system's, ENOSPC for example. {@link PartialOutput.writeError} explains it. */
+export class WriteFailure extends Error {
+  constructor(
+    readonly code: string,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+/** Threads that read, convert, hash and write. */
 export interface Converter {
   readonly threads: number;
   readonly backend: 'native' | 'wasm';
   readonly isa: string;
-  /** Tasks that may be unreleased at once; `convert` must not be called beyond that. */
-  readonly slots: number;
-  /** Rejects with a QuantsmithError if the source cannot be read or the thread is gone. */
-  convert(task: ConversionTask): Promise<ConversionResult>;
+  /**
+   * Gives a task to a thread, counted from 0, which does its tasks in the order in which they come. Rejects with a
+   * WriteFailure, or with a QuantsmithError if the source cannot be read or the thread is gone.
+   */
+  run(thread: number, task: ThreadTask): Promise<TaskResult>;
   /** Ends the threads at once, in the middle of a task if need be; what is open rejects. */
   close(): void;
 }
 
 export interface ConverterRequest {
   readonly files: readonly FileIdentity[];
+  readonly targets: readonly TargetFile[];
   readonly backend: BackendChoice;
   readonly threads: number;
-  /** Largest result of any task, in bytes. */
-  readonly slotByteLength: number;
 }
 
 /** A finished tensor: what it was made from, and what its bytes are. Digests are lower-case hexadecimal SHA-256. */
@@ -95,8 +104,14 @@ export interface OutputRecord {
 export interface PartialOutput {
   /** Tensors an interrupted run has finished, by index in the plan. Empty unless resumed. */
   readonly finished: ReadonlyMap<number, MadeTensor>;
+  /** The files, for threads to write to. */
+  readonly targets: readonly TargetFile[];
   read(file: number, position: number, length: number): Promise<Uint8Array>;
   write(file: number, position: number, bytes: Uint8Array): Promise<void>;
+  /** Bytes that a thread has written; keeps the disk busy with them. Rejects if what was written before is lost. */
+  wrote(file: number, byteLength: number): Promise<void>;
+  /** What to tell a person about a {@link WriteFailure}. */
+  writeError(file: number, failure: WriteFailure): Promise<QuantsmithError>;
   /** Notes in the journal that a tensor is complete. */
   finish(tensor: number, made: MadeTensor): Promise<void>;
   /** Makes all files durable, then visible. */

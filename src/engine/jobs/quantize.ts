@@ -1,10 +1,10 @@
-// The quantize job: model -> plan -> pre-flight -> files. It streams: tensors in output order, cut into tasks that threads
-// read and convert; results come back here, are hashed and written in order, each at the place the plan gave it. Memory is
-// bounded whatever the model's size: `slots` results, plus per thread one piece of the source and one of float32 (1 MiB),
-// plus the header: 100 to 200 MB. Only a longer row of Q4_0, Q4_1, Q5_0 or Q5_1 with importance weights is one piece, of
-// any length; the pre-flight refuses it if memory does not suffice. The bytes do not depend on the number of threads, the
-// backend, or interruptions, nor on what is taken over from earlier runs (quantize-reuse.ts). Absent on
-// purpose: files, threads, clocks. They are the interfaces of quantize-services.ts.
+// The quantize job: model -> plan -> pre-flight -> files. It streams: tensors are cut into pieces, and threads read, convert,
+// hash and write them, each at the place the plan gave it. Memory is bounded whatever the model's size: per thread one piece
+// of the source, the same as float32 and its result, about 2 MiB, plus the header: 100 to 200 MB. Only a longer row of Q4_0,
+// Q4_1, Q5_0 or Q5_1 with importance weights is one piece, of any length; the pre-flight refuses it if memory does not
+// suffice. The bytes do not depend on the number of threads, the backend, or interruptions, nor on what is taken over from
+// earlier runs (quantize-reuse.ts). Absent on purpose: files, threads, clocks. They are the interfaces of
+// quantize-services.ts.
 import { ggmlType } from '../../core/ggml/ggml-type.js';
 import { parseShardName, shardName } from '../../core/gguf/shards.js';
 import { layOutHeader, outputMetadata, type GgufHeader } from '../../core/gguf/write.js';
@@ -29,7 +29,7 @@ import type { QuantizeJob } from '../../protocol/worker-protocol.js';
 import { chunksOf, largestChunk, taskCount } from './quantize-chunks.js';
 import { NO_ORIGINS, remember, takeOver, wishesOf } from './quantize-reuse.js';
 import type { MadeTensor, OpenedImatrix, QuantizeServices, QuantizeSource } from './quantize-services.js';
-import { convertTensors, throwIfCancelled, type Finished, type Stream } from './quantize-stream.js';
+import { convertTensors, TASKS_PER_THREAD, throwIfCancelled, type Finished, type Stream } from './quantize-stream.js';
 
 export interface QuantizeContext {
   readonly signal: AbortSignal;
@@ -48,7 +48,6 @@ interface Prepared {
   readonly headers: readonly GgufHeader[];
   readonly byteLengths: readonly number[];
   readonly threads: number;
-  readonly slotByteLength: number;
   readonly problems: readonly Problem[];
 }
 
@@ -151,19 +150,18 @@ async function prepare(
     headers,
     byteLengths,
     threads,
-    slotByteLength: largest.target,
     problems,
   };
 }
 
 /**
- * Bytes of memory at most. Per thread the piece read and the same as float32, then what is in each slot: a result and the
- * importance weights of its task, of which there are two per thread and two more. WebAssembly computes on copies.
+ * Bytes of memory at most: per thread the piece read, the same as float32, the result, and the importance weights of the
+ * tasks it has; WebAssembly computes on copies.
  */
 function memoryOf(largest: ReturnType<typeof largestChunk>, threads: number): number {
   const { source, target, weights, importance } = largest;
-  const perThread = source + 4 * weights + (source + target + 4 * importance);
-  return threads * perThread + (2 * threads + 2) * (target + 4 * importance);
+  const copies = source + target + 4 * importance;
+  return threads * (source + 4 * weights + target + 4 * importance * (TASKS_PER_THREAD + 1) + copies);
 }
 
 function splitOf(job: QuantizeJob): OutputSplit {
@@ -204,7 +202,7 @@ async function write(
   services: QuantizeServices,
   { signal, progress }: QuantizeContext,
 ): Promise<Written> {
-  const { job, source, plan, paths, headers, byteLengths, threads, slotByteLength, imatrix } = prepared;
+  const { job, source, plan, paths, headers, byteLengths, threads, imatrix } = prepared;
   // Unsuitable tensors are refused before anything is touched.
   for (const tensor of plan.tensors) chunksOf(tensor, littleEndian(source, tensor)).next();
   const fingerprint = await fingerprintOf(prepared, services, signal);
@@ -223,9 +221,9 @@ async function write(
   try {
     const converter = await services.openConverter({
       files: source.files,
+      targets: output.targets,
       backend: job.backend,
       threads,
-      slotByteLength,
     });
     try {
       const stream: Stream = {
