@@ -3,5 +3,6 @@
 #define QS_COLUMN(sse2, avx2, avx512, simd128, neon) neon
 #include "simd/neon.h"
 
+#include "quantize/quantize-grid4-inl.h"
 #include "quantize/quantize-iq-grid-inl.h"
 #include "quantize/quantize-k-inl.h"

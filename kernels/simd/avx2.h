@@ -73,6 +73,15 @@ struct Simd {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), packed);
   }
 
+  struct Table {
+    __m256 low, high;
+  };
+  static Table table(const int8_t* v) { return {_mm256_cvtepi32_ps(load_i8(v)), _mm256_cvtepi32_ps(load_i8(v + 8))}; }
+  static F lookup(const Table& t, I index) {
+    const F low = _mm256_permutevar8x32_ps(t.low, index), high = _mm256_permutevar8x32_ps(t.high, index);
+    return _mm256_blendv_ps(low, high, _mm256_castsi256_ps(shl<28>(index)));
+  }
+
   static void transpose(const float* source, size_t stride, F* out) {
     F r[8], t[8];
     // Rows k and k + 4 share a register, so that the last step of the usual 8x8 transposition is a load.

@@ -72,6 +72,14 @@ struct Simd {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(a));
   }
 
+  struct Table {
+    __m512 values;
+  };
+  static Table table(const int8_t* v) {
+    return {_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(v))))};
+  }
+  static F lookup(const Table& t, I index) { return _mm512_permutexvar_ps(index, t.values); }
+
   // Within 128-bit quarters first (4x4), then the quarters.
   static void transpose(const float* source, size_t stride, F* out) {
     F q[16];

@@ -69,6 +69,16 @@ struct Simd {
   static I load_u16(const uint16_t* p) { return vreinterpretq_s32_u32(vmovl_u16(vld1_u16(p))); }
   static void store_u16(uint16_t* p, I a) { vst1_u16(p, vmovn_u32(vreinterpretq_u32_s32(a))); }
 
+  struct Table {
+    int8x16_t bytes;
+  };
+  static Table table(const int8_t* v) { return {vld1q_s8(v)}; }
+  static F lookup(const Table& t, I index) {  // the value's byte goes to the top of its lane, the others become 0
+    const I at = vorrq_s32(vandq_s32(vshlq_n_s32(index, 24), vdupq_n_s32(0x0f000000)), vdupq_n_s32(0x00f0f0f0));
+    const int8x16_t top = vqtbl1q_s8(t.bytes, vreinterpretq_u8_s32(at));
+    return vcvtq_f32_s32(vshrq_n_s32(vreinterpretq_s32_s8(top), 24));
+  }
+
   static void transpose(const float* source, size_t stride, F* out) {
     const float32x4x2_t ab = vtrnq_f32(load(source), load(source + stride));
     const float32x4x2_t cd = vtrnq_f32(load(source + 2 * stride), load(source + 3 * stride));

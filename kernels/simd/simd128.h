@@ -73,6 +73,16 @@ struct Simd {
   static I load_u16(const uint16_t* p) { return wasm_u32x4_load16x4(p); }
   static void store_u16(uint16_t* p, I a) { wasm_v128_store64_lane(p, wasm_u16x8_narrow_i32x4(a, a), 0); }
 
+  struct Table {
+    v128_t bytes;
+  };
+  static Table table(const int8_t* v) { return {wasm_v128_load(v)}; }
+  static F lookup(const Table& t, I index) {  // the value's byte goes to the top of its lane, the others become 0
+    const I at = wasm_v128_or(wasm_i32x4_shl(index, 24), wasm_i32x4_splat(0x00f0f0f0));
+    const I top = wasm_i8x16_swizzle(t.bytes, wasm_v128_and(at, wasm_i32x4_splat(0x0ff0f0f0)));
+    return wasm_f32x4_convert_i32x4(wasm_i32x4_shr(top, 24));
+  }
+
   static void transpose(const float* source, size_t stride, F* out) {
     const F a = load(source), b = load(source + stride), c = load(source + 2 * stride), d = load(source + 3 * stride);
     const F ab_low = wasm_i32x4_shuffle(a, b, 0, 4, 1, 5), ab_high = wasm_i32x4_shuffle(a, b, 2, 6, 3, 7);

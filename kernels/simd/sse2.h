@@ -76,6 +76,20 @@ struct Simd {
     _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packs_epi32(extended, extended));
   }
 
+  struct Table {
+    float values[16];
+  };
+  static Table table(const int8_t* v) {
+    Table t;
+    for (int i = 0; i < 16; ++i) t.values[i] = v[i];
+    return t;
+  }
+  static F lookup(const Table& t, I index) {
+    alignas(16) uint32_t at[4];
+    store_i(at, and_i(index, set_i(15)));
+    return _mm_setr_ps(t.values[at[0]], t.values[at[1]], t.values[at[2]], t.values[at[3]]);
+  }
+
   static void transpose(const float* source, size_t stride, F* out) {
     F a = load(source), b = load(source + stride), c = load(source + 2 * stride), d = load(source + 3 * stride);
     _MM_TRANSPOSE4_PS(a, b, c, d);

@@ -150,6 +150,14 @@ describe(`against the scalar reference (QUANTSMITH_TEST_SEED=${SEED})`, () => {
       Q4_K: 0.0722,
       Q4_0: 0.0895,
       Q4_1: 0.0794,
+      IQ4_NL: 0.0767,
+      IQ4_XS: 0.0776,
+      NVFP4: 0.1034,
+      MXFP4: 0.1121,
+      Q1_0: 0.596,
+      Q2_0: 0.726,
+      TQ1_0: 0.81,
+      TQ2_0: 0.81,
     };
     const normal = normalSource(randomSource(7));
     const source = Float32Array.from({ length: 16 * 1024 }, () => normal());
