@@ -3,6 +3,7 @@
 // are imported when they are chosen: `inspect` must not pay for what `quantize` needs.
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { restOf } from '../core/problem.js';
 import { printable } from '../core/text/printable.js';
 import { EXIT, type ExitCode } from './exit.js';
 import { failureOf, type Failure } from './failure.js';
@@ -10,7 +11,7 @@ import { parseArguments } from './grammar.js';
 import type { Invocation } from './invocation.js';
 import type { CliIo } from './io.js';
 import { jsonDocument } from './json.js';
-import { placeText } from './problem-text.js';
+import { placeText, problemsText } from './problem-text.js';
 import { styleFor } from './style.js';
 
 /** Help is wrapped to the terminal, but not to the unreadable lengths of a wide one. */
@@ -82,7 +83,9 @@ export async function report({ data, exit }: Failure, json: boolean, io: CliIo):
     const label = exit === EXIT.interrupted ? 'quantsmith:' : style.red('quantsmith: error:');
     // Messages may quote names from a file: nothing of them may reach the terminal as control characters.
     const hint = data.hint === undefined ? '' : `  ${printable(data.hint)}\n`;
-    await io.stderr.write(`${label} ${printable(data.message)} [${data.code}]${placeText(data)}\n${hint}`);
+    await io.stderr.write(
+      `${label} ${printable(data.message)} [${data.code}]${placeText(data)}\n${hint}${problemsText(restOf(data), style)}`,
+    );
   }
   return exit;
 }

@@ -36,16 +36,19 @@ export class QuantsmithError extends Error {
   override readonly name = 'QuantsmithError';
   readonly offset?: number;
   readonly subject?: string;
+  /** The whole report this error is the first of, where there is one. */
+  readonly problems?: readonly Problem[];
   constructor(
     readonly code: string,
     message: string,
     /** What the user can do about it. */
     readonly hint?: string,
-    options: ErrorOptions & ProblemPlace = {},
+    options: ErrorOptions & ProblemPlace & { readonly problems?: readonly Problem[] } = {},
   ) {
     super(message, 'cause' in options ? { cause: options.cause } : undefined);
     if (options.offset !== undefined) this.offset = options.offset;
     if (options.subject !== undefined) this.subject = options.subject;
+    if (options.problems !== undefined) this.problems = options.problems;
   }
 }
 
@@ -54,13 +57,15 @@ export interface ErrorData extends ProblemPlace {
   readonly code: string;
   readonly message: string;
   readonly hint?: string;
+  /** Everything the report says that this error is the first of, this error included; only if there is more. */
+  readonly problems?: readonly Problem[];
 }
 
 /** Plain data of any thrown value; a value without a code of ours becomes `internal`. */
 export function errorData(error: unknown): ErrorData {
   if (error instanceof QuantsmithError) {
-    const { code, message, hint } = error;
-    return { code, message, ...(hint === undefined ? {} : { hint }), ...placeOf(error) };
+    const { code, message, hint, problems } = error;
+    return { code, message, ...(hint === undefined ? {} : { hint }), ...placeOf(error), ...(problems && { problems }) };
   }
   if (error instanceof Error) {
     return { code: error.name === 'AbortError' ? 'cancelled' : 'internal', message: error.message };
@@ -68,15 +73,32 @@ export function errorData(error: unknown): ErrorData {
   return { code: 'internal', message: String(error) };
 }
 
+/** What a report says besides the error it led to. */
+export function restOf({ code, message, problems = [] }: ErrorData): readonly Problem[] {
+  const first = problems.findIndex(problem => problem.code === code && problem.message === message);
+  return problems.filter((_, i) => i !== first);
+}
+
 /** The inverse of {@link errorData}. */
 export function errorFromData(data: ErrorData): QuantsmithError {
-  return new QuantsmithError(data.code, data.message, data.hint, placeOf(data));
+  const { problems } = data;
+  return new QuantsmithError(data.code, data.message, data.hint, { ...placeOf(data), ...(problems && { problems }) });
 }
 
 /** Turns the first error-level problem into an exception, for callers that cannot go on with a bad file. */
 export function throwFirstError(problems: readonly Problem[]): void {
   const first = firstError(problems);
   if (first) throw new QuantsmithError(first.code, first.message, first.hint, placeOf(first));
+}
+
+/** Turns a report that has errors into an exception: its first error, with all the rest of the report. */
+export function throwReport(problems: readonly Problem[]): void {
+  const first = firstError(problems);
+  if (!first) return;
+  throw new QuantsmithError(first.code, first.message, first.hint, {
+    ...placeOf(first),
+    ...(problems.length > 1 && { problems }),
+  });
 }
 
 /** What {@link throwFirstError} would throw, for callers that say which file it is about. */

@@ -35,7 +35,7 @@ export function quantizeServices(dist: string, system: OutputSystem = SYSTEM): Q
         const { value, problems } = await readImatrix(source, { signal, name: file });
         throwFirstError(problems);
         if (!value) throw new QuantsmithError('imatrix/unreadable', `${file} cannot be read.`);
-        return { matrix: value, file: identityOf(source), close: () => source.close() };
+        return { matrix: value, file: identityOf(source), problems, close: () => source.close() };
       } catch (error) {
         await source.close();
         throw error;

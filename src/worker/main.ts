@@ -3,9 +3,12 @@
 // up, and ends. It keeps no state that matters; killing it loses what was being computed and nothing more.
 import path from 'node:path';
 import { errorData, throwFirstError } from '../core/problem.js';
+import { defaultOptions, planQuantization } from '../core/quantize/plan.js';
+import { findQuantizationGrid } from '../core/quantize/quantization-grid.js';
 import { previewFileTypes } from '../core/quantize/preview.js';
 import { inspectArray, inspectModel, inspectString } from '../engine/jobs/inspect.js';
 import { runQuantize } from '../engine/jobs/quantize.js';
+import { sampleWeights } from '../engine/jobs/weight-samples.js';
 import { loadBackend } from '../platform/load-backend.js';
 import { requireModel } from '../platform/open-model.js';
 import { quantizeServices } from '../platform/quantize-services.js';
@@ -71,7 +74,11 @@ async function main(): Promise<void> {
         const model = requireModel(opened);
         const imatrix = params.imatrix === undefined ? undefined : await services.openImatrix(params.imatrix, signal);
         try {
-          return { types: previewFileTypes(model, imatrix?.matrix) };
+          const plan = planQuantization(model, defaultOptions('Q8_0'));
+          const grid = findQuantizationGrid(await sampleWeights(model, plan.tensors, signal));
+          return {
+            types: previewFileTypes(model, { ...(imatrix && { imatrix: imatrix.matrix }), ...(grid && { grid }) }),
+          };
         } finally {
           await imatrix?.close();
         }

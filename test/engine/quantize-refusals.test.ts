@@ -12,11 +12,12 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { errorData, type ErrorData } from '../../src/core/problem.js';
 import type { OutputRequest, PartialOutput } from '../../src/engine/jobs/quantize-services.js';
 import { identityOf, SYSTEM } from '../../src/platform/output-system.js';
 import { quantizeServices } from '../../src/platform/quantize-services.js';
 import { tinycoder } from '../worker/built-worker.js';
-import { at, built, digest, failure, files, folder, type Run, useQuantize } from './quantize-run.js';
+import { at, built, digest, failure, files, folder, quantize, type Run, useQuantize } from './quantize-run.js';
 import { bfloat16, weights, writeSmallModel } from './small-model.js';
 
 useQuantize();
@@ -196,4 +197,68 @@ describe('what is refused', () => {
   test('kernels that are missing', async () => {
     expect(await failure({ services: () => quantizeServices(folder) })).toMatch(/^(quantize|kernel)\//);
   });
+});
+
+describe('a model that was quantized before and written as floats again', () => {
+  test('is refused unless that is allowed; the header does not show it', async () => {
+    await quantize({ type: 'Q4_K_M', output: at('q4.gguf') });
+    await quantize({
+      type: 'BF16',
+      source: at('q4.gguf'),
+      output: at('bf16.gguf'),
+      options: { allowRequantize: true },
+    });
+    expect(await failure({ source: at('bf16.gguf'), type: 'Q5_K_M' })).toMatch(
+      /^plan\/hidden-requantize: This BF16 model was made from a quantized one: the weights of \d+ of \d+ tensors /,
+    );
+    expect(existsSync(at('out.gguf'))).toBe(false);
+    const allowed = await quantize({
+      source: at('bf16.gguf'),
+      type: 'Q5_K_M',
+      options: { allowRequantize: true },
+      dryRun: true,
+    });
+    expect(allowed.problems.map(({ severity, code }) => `${severity} ${code}`)).toEqual([
+      'warning plan/hidden-requantize',
+    ]);
+    // Writing it as another float loses nothing more.
+    expect(
+      (await quantize({ source: at('bf16.gguf'), type: 'F32', dryRun: true })).problems.map(({ code }) => code),
+    ).toEqual(['plan/grows']);
+  });
+
+  test('is suspected by keys that quantizers leave, with a warning', async () => {
+    const report = await quantize({
+      type: 'Q8_0',
+      options: { metadata: [{ key: 'quantize.imatrix.file', type: 'string', value: 'x', text: '' }], fileType: 'F16' },
+      output: at('traced.gguf'),
+    });
+    expect(report.problems.filter(({ code }) => code.startsWith('plan/'))).toEqual([]);
+    const again = await quantize({ source: at('traced.gguf'), type: 'Q8_0', dryRun: true });
+    expect(again.problems.map(({ severity, code }) => `${severity} ${code}`)).toEqual([
+      'warning plan/quantized-before',
+    ]);
+  });
+});
+
+test('one report says everything: plan, place and matrix together', async () => {
+  writeFileSync(at('out.gguf'), 'precious');
+  const run = {
+    type: 'IQ2_XXS',
+    options: {
+      pruneLayers: [99],
+      onFallback: 'promote',
+      metadata: [{ key: 'split.no', type: 'u16', value: 1, text: '' }],
+    },
+  } as const;
+  const codes = ['plan/no-such-layer', 'plan/override-split', 'plan/imatrix-required', 'output/exists'];
+  const error = await quantize(run).catch((thrown: unknown) => errorData(thrown));
+  expect(error).toMatchObject({ code: expect.stringMatching(/^plan\//) as string });
+  const { problems = [] } = error as ErrorData;
+  const errors = problems.filter(({ severity }) => severity === 'error').map(({ code }) => code);
+  expect(errors).toEqual(expect.arrayContaining(codes));
+  // A dry run reports the same.
+  const dry = await quantize({ ...run, dryRun: true });
+  expect(dry.problems.filter(({ severity }) => severity === 'error').map(({ code }) => code)).toEqual(errors);
+  expect(readFileSync(at('out.gguf'), 'utf8')).toBe('precious');
 });

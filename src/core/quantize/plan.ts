@@ -9,6 +9,7 @@ import type { Problem } from '../problem.js';
 import { quote } from '../text/printable.js';
 import { chooseTypes, type Decision } from './choose-types.js';
 import { usesImportance, type ImportanceMatrix } from './importance-matrix.js';
+import { hiddenQuantizationProblems } from './hidden-quantization.js';
 import { overriddenMetadata, overrideProblems } from './metadata-override.js';
 import { readMixtureModel, type PlanSource } from './model-facts.js';
 import { layOut, targetByteLength, type Target } from './output-layout.js';
@@ -25,6 +26,8 @@ import {
   requantizeProblems,
   ruleProblems,
 } from './plan-problems.js';
+import type { QuantizationGrid } from './quantization-grid.js';
+import { qualityLints } from './quality-lints.js';
 import { pruneLayers, type PrunedModel } from './prune-layers.js';
 import type { OutputSplit, PlannedTensor, QuantizationPlan, QuantizeOptions } from './quantization-plan.js';
 import { compareOutputOrder, significantDimensions } from './tensor-selection.js';
@@ -37,6 +40,8 @@ export interface PlanExtras {
   readonly split?: OutputSplit;
   /** False plans types that cannot be written here as well, to show what they would be. Default true. */
   readonly kernelsRequired?: boolean;
+  /** What samples of the source's weights show, if anybody looked. */
+  readonly grid?: QuantizationGrid;
 }
 
 /** What a quantization without wishes asks for. */
@@ -92,9 +97,11 @@ export function planQuantization(
       ...unknownTypeProblems(decisions),
       ...(extras.kernelsRequired === false ? [] : kernelProblems(decisions)),
       ...requantizeProblems(decisions, options.allowRequantize),
+      ...hiddenQuantizationProblems(source, decisions, extras.grid, options.allowRequantize),
       ...importanceProblems(decisions, fileType.name, imatrix),
       ...fallbackProblems(decisions),
       ...ruleProblems(rules),
+      ...qualityLints(decisions, imatrix),
     ],
   };
 }

@@ -20,6 +20,8 @@ export interface OpenedImatrix {
   /** Its values can be read until it is closed. */
   readonly matrix: ImportanceMatrix;
   readonly file: FileIdentity;
+  /** Warnings of reading it. */
+  readonly problems: readonly Problem[];
   close(): Promise<void>;
 }
 

@@ -8,14 +8,16 @@
 import { ggmlType } from '../../core/ggml/ggml-type.js';
 import { parseShardName, shardName } from '../../core/gguf/shards.js';
 import { layOutHeader, outputMetadata, type GgufHeader } from '../../core/gguf/write.js';
-import { QuantsmithError, throwFirstError, type Problem } from '../../core/problem.js';
+import { firstError, QuantsmithError, throwReport, type Problem } from '../../core/problem.js';
 import {
   filterImportance,
   type ImportanceEntry,
   type ImportanceMatrix,
 } from '../../core/quantize/importance-matrix.js';
 import { outputByteLength, preflight } from '../../core/quantize/preflight.js';
+import { headerByteLengths } from '../../core/quantize/plan-metadata.js';
 import { planQuantization } from '../../core/quantize/plan.js';
+import { findQuantizationGrid } from '../../core/quantize/quantization-grid.js';
 import type {
   JobProgress,
   OutputSplit,
@@ -30,6 +32,7 @@ import { chunksOf, largestChunk, taskCount } from './quantize-chunks.js';
 import { NO_ORIGINS, remember, takeOver, wishesOf } from './quantize-reuse.js';
 import type { MadeTensor, OpenedImatrix, QuantizeServices, QuantizeSource } from './quantize-services.js';
 import { convertTensors, TASKS_PER_THREAD, throwIfCancelled, type Finished, type Stream } from './quantize-stream.js';
+import { sampleWeights } from './weight-samples.js';
 
 export interface QuantizeContext {
   readonly signal: AbortSignal;
@@ -52,8 +55,8 @@ interface Prepared {
 }
 
 /**
- * Quantizes a model. Rejects with a QuantsmithError: `cancelled`; the plan's or pre-flight's first error (`plan/…`,
- * `output/…`, `disk/…`); `quantize/non-finite`, `quantize/scale-overflow`, `quantize/big-endian`; `io/…`, `gguf/…`.
+ * Quantizes a model. Rejects with a QuantsmithError: `cancelled`; the first error of plan and pre-flight with the whole report
+ * (`plan/…`, `output/…`, `disk/…`); `quantize/non-finite`, `quantize/scale-overflow`, `quantize/big-endian`; `io/…`, `gguf/…`.
  * After a rejection nothing is left, or, if the job said `resume`, what the next run with `resume` continues.
  * A dry run reports the pre-flight's errors as problems instead.
  */
@@ -69,7 +72,7 @@ export async function runQuantize(
   try {
     progress({ phase: 'plan', done: 0, total: 0, bytesPerSecond: 0 });
     if (job.imatrix !== undefined) opened = await services.openImatrix(job.imatrix, signal);
-    const prepared = await prepare(job, source, opened, services);
+    const prepared = await prepare(job, source, opened, services, signal);
     throwIfCancelled(signal);
     const outcome = job.dryRun
       ? { ...(await services.kernels(job.backend)), made: [], origins: NO_ORIGINS, problems: [] }
@@ -106,6 +109,7 @@ async function prepare(
   source: QuantizeSource,
   opened: OpenedImatrix | undefined,
   services: QuantizeServices,
+  signal: AbortSignal,
 ): Promise<Prepared> {
   const { model } = source;
   const imatrix =
@@ -117,15 +121,22 @@ async function prepare(
         ...(job.excludeWeights && { exclude: job.excludeWeights }),
       },
     );
-  const plan = planQuantization(model, job.options, { ...(imatrix && { imatrix }), split: splitOf(job) });
-  throwFirstError(plan.problems);
-  const headers = layOutHeaders(source, plan);
-  const byteLengths = headers.map((header, i) => header.byteLength + (plan.shards[i]?.dataLength ?? 0));
+  const extras = { ...(imatrix && { imatrix }), split: splitOf(job) };
+  const planned = planQuantization(model, job.options, extras);
+  const grid = findQuantizationGrid(await sampleWeights(model, planned.tensors, signal));
+  const plan = grid ? planQuantization(model, job.options, { ...extras, grid }) : planned;
+  // What cannot be planned at all (a type that does not exist) says nothing about disk or place.
+  if (plan.tensors.length === 0) throwReport(plan.problems);
+  // A plan with errors is not laid out; the report is complete without.
+  const sound = firstError(plan.problems) === undefined;
+  const headers = sound ? layOutHeaders(source, plan) : [];
+  const headerLengths = sound ? headers.map(header => header.byteLength) : headerByteLengths(model, plan);
+  const byteLengths = headerLengths.map((length, i) => length + (plan.shards[i]?.dataLength ?? 0));
   const paths = outputPaths(job.output, plan.shards.length);
   const files = [...source.files, ...(opened ? [opened.file] : [])];
   // A thread costs 30 ms to start: no more of them than tasks.
   const threads = Math.min(job.threads > 0 ? job.threads : services.physicalCores(), taskCount(plan.tensors));
-  const largest = largestChunk(plan.tensors);
+  const largest = largestChunk(sound ? plan.tensors : []);
   const facts = await services.placeFacts({
     paths,
     sources: files,
@@ -133,13 +144,12 @@ async function prepare(
     createFolder: job.createFolder ?? false,
   });
   const memoryNeeded = memoryOf(largest, threads);
-  const headerLengths = headers.map(header => header.byteLength);
   const checked = preflight(plan, headerLengths, { ...facts, overwrite: job.overwrite, memoryNeeded });
-  if (!job.dryRun) throwFirstError(checked);
+  const problems = [...source.problems, ...(opened?.problems ?? []), ...checked];
+  if (!job.dryRun) throwReport(problems);
   if (outputByteLength(plan, headerLengths) !== byteLengths.reduce((sum, length) => sum + length, 0)) {
     throw new QuantsmithError('internal', 'The plan and the headers disagree about the size of the output.');
   }
-  const problems = [...source.problems, ...checked];
   return {
     job,
     source,

@@ -1,7 +1,7 @@
 // Every text of the quantize command: the lines of the type list, progress, the result, failures. Pure functions of plain
 // data, so that wording is tested without an editor.
 import * as path from 'node:path';
-import type { ErrorData, Problem } from '../../core/problem.js';
+import { restOf, type ErrorData, type Problem } from '../../core/problem.js';
 import { originsText } from '../../core/quantize/origins-text.js';
 import type { JobProgress, QuantizationReport } from '../../core/quantize/quantization-plan.js';
 import { printable } from '../../core/text/printable.js';
@@ -9,8 +9,8 @@ import { formatBitsPerWeight, formatByteRate, formatBytes, formatSeconds, plural
 import type { TypePreview } from '../../protocol/worker-protocol.js';
 import { sentence } from '../texts.js';
 
-/** The planner's code for tensors that are quantized already; the only obstacle a user can decide to ignore. */
-const REQUANTIZE = 'plan/requantize';
+/** The planner's codes for weights that are quantized already; the only obstacles a user can decide to ignore. */
+const REQUANTIZE = new Set(['plan/requantize', 'plan/hidden-requantize']);
 
 /** One line of the type list. */
 export interface TypeItem {
@@ -62,7 +62,7 @@ function typeItem(preview: TypePreview, recommended: boolean, sourceBytes: numbe
 
 function obstacleTo(preview: TypePreview): TypeItem['obstacle'] {
   const errors = preview.problems.filter(({ severity }) => severity === 'error');
-  const worst = errors.find(({ code }) => code !== REQUANTIZE);
+  const worst = errors.find(({ code }) => !REQUANTIZE.has(code));
   const problem = worst ?? errors[0];
   return problem && { problem, kind: worst ? 'impossible' : 'requantize' };
 }
@@ -136,11 +136,13 @@ export function reportLines(report: QuantizationReport): ReportLine[] {
   );
   return [
     ...[resultText(report), ...texts].map((text): ReportLine => ({ level: 'info', text })),
-    ...report.problems.map((problem): ReportLine => ({
-      level: problem.severity === 'warning' ? 'warn' : problem.severity,
-      text: `${problem.message} [${problem.code}]${problem.hint === undefined ? '' : ` ${problem.hint}`}`,
-    })),
+    ...report.problems.map(problemLine),
   ];
+}
+
+export function problemLine({ severity, message, code, hint }: Problem): ReportLine {
+  const level = severity === 'warning' ? 'warn' : severity;
+  return { level, text: `${message} [${code}]${hint === undefined ? '' : ` ${hint}`}` };
 }
 
 export interface FailureText {
@@ -155,8 +157,10 @@ const RETRY = /^(?:worker\/|io\/|output\/(?:in-use|lost|no-folder|not-writable)$
 /** One message with what happened, what to do, and the code to search for. */
 export function failureText(error: ErrorData, source: string): FailureText {
   const hint = error.hint === undefined ? '' : ` ${sentence(error.hint)}`;
+  const rest = restOf(error).filter(({ severity }) => severity !== 'info').length;
+  const more = rest === 0 ? '' : ` ${plural(rest, 'more problem')} in the log.`;
   return {
-    message: `Could not quantize ${path.basename(source)}: ${sentence(error.message)}${hint} (${error.code})`,
+    message: `Could not quantize ${path.basename(source)}: ${sentence(error.message)}${hint} (${error.code})${more}`,
     canRetry: RETRY.test(error.code),
   };
 }

@@ -2,14 +2,14 @@
 // ended. The result is plain data, so that whoever ran the command can go on with it.
 import * as path from 'node:path';
 import * as vscode from 'vscode';
-import { errorData, type ErrorData } from '../../core/problem.js';
+import { errorData, restOf, type ErrorData } from '../../core/problem.js';
 import type { QuantizationReport } from '../../core/quantize/quantization-plan.js';
 import type { Services } from '../feature.js';
 import { errorLine, logAt } from '../services/log.js';
 import { computeSettings } from '../services/settings.js';
 import { confirmOverwrite } from './ask.js';
 import { quantizeJob, type QuantizeRequest } from './quantize-request.js';
-import { failureText, percentDone, progressText, reportLines, resultText } from './quantize-texts.js';
+import { failureText, percentDone, problemLine, progressText, reportLines, resultText } from './quantize-texts.js';
 
 /** What `quantsmith.quantize` returns; undefined there means that the user left before anything was started. */
 export type QuantizeOutcome =
@@ -61,6 +61,10 @@ async function quantize(request: QuantizeRequest, services: Services): Promise<Q
       return { kind: 'cancelled' };
     }
     services.log.error(`${title}: ${errorLine(data)}`);
+    for (const problem of restOf(data)) {
+      const { level, text } = problemLine(problem);
+      logAt(services.log, level, text);
+    }
     return { kind: 'failed', error: data };
   }
 }
