@@ -179,5 +179,4 @@ test(`killed at ${KILLS} random moments of jobs that resume, replace, split and 
   console.log(`${KILLS} kills in ${((performance.now() - began) / 1000).toFixed(0)} s: ${JSON.stringify(counts)}`);
   expect(counts['killed leaving temporary files']).toBeGreaterThan(20);
   expect(counts['went on with finished tensors']).toBeGreaterThan(5);
-  expect(counts['took tensors over']).toBeGreaterThan(0);
 }, 300_000);
