@@ -41,6 +41,11 @@ enum class Again {
 
 // The tries of a format are a type `Tries`: 1 / scale = (odd number of the top level + step * i) / extreme with
 // i = -last .. last; `again` as above.
+struct TriesOfSixteen {  // IQ2_XS and IQ2_S: one type, so that they share the code of the search
+  static constexpr float step = 0.1f;
+  static constexpr int last = 9;
+  static constexpr Again again = Again::kOffGrid;
+};
 
 // One sub-block as the search sees it.
 template <size_t N>
@@ -165,10 +170,14 @@ struct ScalarSearch {
   static float grid(const Neighbours& grid, const SubBlock<N>& block, float extreme, float scale, uint16_t* points) {
     return search_grid<Grid, Tries>(grid, block, extreme, scale, points);
   }
+  static constexpr size_t kSubBlocks = 8;  // room that positive_scales wants
+  // Scales of non-negative codes up to `top` for the eight sub-blocks of a super-block; other sub-blocks are zero.
   template <size_t N>
-  static float positive_scale(const SubBlock<N>& block, int top) {
-    uint8_t codes[N];
-    return search_positive_scale<N>(block.x, block.weights, top, codes);
+  static void positive_scales(const SubBlock<N>* blocks, int top, float* scales) {
+    for (size_t b = 0; b < 8; ++b) {
+      uint8_t codes[N];
+      scales[b] = search_positive_scale<N>(blocks[b].x, blocks[b].weights, top, codes);
+    }
   }
 };
 
@@ -210,11 +219,8 @@ void split_signs(const float* source, SubBlock<N>* block) {
   for (size_t g = 0; g < N / 8; ++g) {
     const float* x = source + 8 * g;
     unsigned signs = 0;
-    for (size_t i = 0; i < 8; ++i) {
-      const bool negative = !(x[i] >= 0.0f);
-      block->x[8 * g + i] = negative ? -x[i] : x[i];
-      signs |= (negative ? 1u : 0u) << i;
-    }
+    for (size_t i = 0; i < 8; ++i) block->x[8 * g + i] = x[i] >= 0.0f ? x[i] : -x[i];
+    for (size_t i = 0; i < 8; ++i) signs |= (x[i] >= 0.0f ? 0u : 1u) << i;
     if (even && __builtin_parity(signs)) {
       size_t least = 0;
       float smallest = block->weights[8 * g] * x[0] * x[0];

@@ -20,11 +20,6 @@ struct block_iq2_s {
 };
 static_assert(sizeof(block_iq2_s) == 82, "IQ2_S is 82 bytes per 256 weights");
 
-struct TriesIq2S {
-  static constexpr float step = 0.1f;
-  static constexpr int last = 9;
-  static constexpr Again again = Again::kOffGrid;
-};
 constexpr float kEmptyIq2S = 1e-8f;
 
 template <class Search>
@@ -40,7 +35,7 @@ void encode_iq2_s(const float* source, block_iq2_s* block, const float* importan
     scales[b] = 0.0f;
     if (sub.max < kEmptyIq2S) continue;
     uint16_t points[2];
-    const float scale = Search::template grid<GridOfEight, TriesIq2S>(grid, sub, sub.max, sub.max / 5.0f, points);
+    const float scale = Search::template grid<GridOfEight, TriesOfSixteen>(grid, sub, sub.max, sub.max / 5.0f, points);
     scales[b] = positive_scale_of<16, false>(scale, &sub);
     for (size_t i = 0; i < 2; ++i) {
       const size_t g = 2 * b + i;

@@ -16,12 +16,6 @@ struct block_iq2_xs {
 };
 static_assert(sizeof(block_iq2_xs) == 74, "IQ2_XS is 74 bytes per 256 weights");
 
-struct TriesIq2Xs {
-  static constexpr float step = 0.1f;
-  static constexpr int last = 9;
-  static constexpr Again again = Again::kOffGrid;
-};
-
 template <class Search>
 void encode_iq2_xs(const float* source, block_iq2_xs* block, const float* importance) {
   const Neighbours& grid = neighbours_iq2_xs();
@@ -35,7 +29,7 @@ void encode_iq2_xs(const float* source, block_iq2_xs* block, const float* import
     scales[b] = 0.0f;
     if (sub.max < kEmptyBlock) continue;
     uint16_t points[2];
-    const float scale = Search::template grid<GridOfEight, TriesIq2Xs>(grid, sub, sub.max, sub.max / 5.0f, points);
+    const float scale = Search::template grid<GridOfEight, TriesOfSixteen>(grid, sub, sub.max, sub.max / 5.0f, points);
     scales[b] = positive_scale_of<16, true>(scale, &sub);
     for (size_t g = 0; g < 2; ++g) {
       const uint32_t index = grid.index_of(number_of_eight(points[g]));

@@ -28,26 +28,29 @@ template <class Search>
 void encode_iq2_xxs(const float* source, block_iq2_xxs* block, const float* importance) {
   const Neighbours& grid = neighbours_iq2_xxs();
   const float spread = sum_of_squares(source) / static_cast<float>(kSuperBlock);
-  float scales[8];
-  uint32_t words[8][2] = {};
+  SubBlock<32> subs[Search::kSubBlocks] = {};
   for (size_t b = 0; b < 8; ++b) {
-    SubBlock<32> sub;
-    weigh<32, Unweighted::kOne>(source + 32 * b, importance ? importance + 32 * b : nullptr, spread, &sub);
-    split_signs<32, true>(source + 32 * b, &sub);
+    weigh<32, Unweighted::kOne>(source + 32 * b, importance ? importance + 32 * b : nullptr, spread, &subs[b]);
+    split_signs<32, true>(source + 32 * b, &subs[b]);
+  }
+  float scales[Search::kSubBlocks];
+  Search::positive_scales(subs, 4, scales);
+  uint32_t words[8][2] = {};
+  float max = 0.0f;
+  for (size_t b = 0; b < 8; ++b) {
+    SubBlock<32>& sub = subs[b];
+    const float start = scales[b], extreme = start * 3.0f;
     scales[b] = 0.0f;
-    if (sub.max < kEmptyBlock) continue;
-    const float start = Search::positive_scale(sub, 4);
-    const float extreme = start * 3.0f;
-    if (extreme <= 0.0f) continue;
+    if (sub.max < kEmptyBlock || extreme <= 0.0f) continue;
     uint16_t points[4];
     const float scale = Search::template grid<GridOfEight, TriesIq2Xxs>(grid, sub, extreme, start, points);
     scales[b] = positive_scale_of<32, true>(scale, &sub);
+    max = max > scales[b] ? max : scales[b];
     for (size_t g = 0; g < 4; ++g) {
       words[b][0] |= grid.index_of(number_of_eight(points[g])) << (8 * g);
       words[b][1] |= static_cast<uint32_t>(sub.signs[g]) << (7 * g);
     }
   }
-  const float max = largest(scales);
   __builtin_memset(block, 0, sizeof *block);
   if (max == 0.0f) return;
   const float d = max / 31.0f;

@@ -1,20 +1,22 @@
 // Encoders of IQ2_XXS, IQ2_XS, IQ2_S, IQ3_XXS and IQ3_S: the search of quant/grid_search.h with one try per lane.
 //
 // All tries of a sub-block's scale are independent, so a lane performs the reference's operations for its try in the
-// reference's order. Nearly all time goes into the grid points near a group that is off the grid (30 candidates on
-// average for IQ2_XS, 5 for IQ3_XXS, in every one of 19 or 31 tries), and that is where work is saved:
-//  - a weight has three or eight possible terms per try; they are computed once, and the error of a candidate is then
-//    a sum of eight or four loaded terms;
-//  - with the scale rising from lane to lane the levels of a group change in few places, so that neighbouring tries
-//    mostly round to the same point and share its list: one pass over a list serves all lanes of a vector that ask it.
+// reference's order. Nine tenths of the time go into the lists of grid points near a group that is off the grid (30
+// candidates on average for IQ2_XS, 5 for IQ3_XXS, in every one of 19 or 31 tries). A weight has only three or eight
+// possible terms in the error of a candidate; they are computed once per try and looked up:
+//  - where registers can be tables (AVX2, AVX-512), candidates are in the lanes and a try takes its list at once;
+//  - elsewhere tries stay in the lanes, a term is a load, and since the levels change in few places while the scale
+//    rises, one pass over a list serves all tries of a vector that round to the same point.
 //
-// Measured with importance on one core of an EPYC (Mweights/s; ggml's encoder in the same run):
+// Measured with importance on one core of an EPYC, shared with other work (Mweights/s):
 //              ggml   ref    SSE2   AVX2   AVX-512
-//   IQ2_XXS    2.7    2.1    10.3   14.9   17.5
-//   IQ2_XS     0.8    1.1     8.7   12.0   13.8
-//   IQ2_S      5.5    7.7    19.4   26.8   30.2
-//   IQ3_XXS    3.0    3.5     8.6   13.3   15.9
-//   IQ3_S      4.6    5.1    12.6   17.5   19.1
+//   IQ2_XXS    2.7    2.1    12.1   24.0   31.8
+//   IQ2_XS     0.8    1.1     9.2   15.5   21.9
+//   IQ2_S      5.5    7.7    19.7   32.4   42.5
+//   IQ3_XXS    3.0    3.5     8.4   16.6   21.3
+//   IQ3_S      4.6    5.1    12.7   23.4   32.0
+// What the steps bought, IQ3_S on AVX-512: one try per lane 19.1, no branch in the choice among lanes and in the signs
+// 22.8, candidates in the lanes 32.0. WebAssembly reaches half of AVX2.
 #pragma once
 
 #include "quant/types.h"
@@ -25,27 +27,44 @@ namespace {
 alignas(64) const float kLaneNumbers[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 alignas(64) const int32_t kLanePositions[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
-// The sums of errors: error = ((t0 + t1) + t2) + .. with t the terms of a candidate's levels.
+// The errors of candidates: ((t0 + t1) + t2) + .., with t the terms of the candidate's levels. Sums of the first three
+// of eight terms are shared, too: 27 of them serve all candidates.
 template <class Grid>
 struct GridTerms {
   static constexpr size_t levels = Grid::top + 1;
-  alignas(64) float terms[Grid::group][levels][kLanes];
+  static constexpr size_t shared = Grid::group == 8 ? 3 : 1;
+  static constexpr uint32_t level_mask = (1u << Grid::bits) - 1;
+  static constexpr uint32_t shared_mask = (1u << (Grid::bits * shared)) - 1;
+  alignas(64) float sums[shared_mask + 1][kLanes];  // by the packed levels of the first weights
+  alignas(64) float terms[Grid::group - shared][levels][kLanes];
 
   void fill(const float* x, const float* roots, const F (&products)[levels]) {
-    for (size_t i = 0; i < Grid::group; ++i) {
-      const F value = Simd::set(x[i]), root = Simd::set(roots[i]);
-      for (size_t l = 0; l < levels; ++l) {
-        const F difference = Simd::sub(products[l], value);
-        Simd::store(terms[i][l], Simd::mul(Simd::mul(root, difference), difference));
+    const auto term = [&](size_t i, size_t l) {
+      const F difference = Simd::sub(products[l], Simd::set(x[i]));
+      return Simd::mul(Simd::mul(Simd::set(roots[i]), difference), difference);
+    };
+    for (size_t l = 0; l < levels; ++l) {
+      const F first = term(0, l);
+      if constexpr (shared == 1) {
+        Simd::store(sums[l], first);
+      } else {
+        for (size_t m = 0; m < levels; ++m) {
+          const F second = Simd::add(first, term(1, m));
+          for (size_t n = 0; n < levels; ++n) {
+            Simd::store(sums[l | m << Grid::bits | n << (2 * Grid::bits)], Simd::add(second, term(2, n)));
+          }
+        }
       }
+    }
+    for (size_t i = shared; i < Grid::group; ++i) {
+      for (size_t l = 0; l < levels; ++l) Simd::store(terms[i - shared][l], term(i, l));
     }
   }
 
   F error(uint32_t packed) const {
-    constexpr uint32_t mask = (1u << Grid::bits) - 1;
-    F sum = Simd::load(terms[0][packed & mask]);
-    for (size_t i = 1; i < Grid::group; ++i) {
-      sum = Simd::add(sum, Simd::load(terms[i][packed >> (Grid::bits * i) & mask]));
+    F sum = Simd::load(sums[packed & shared_mask]);
+    for (size_t i = shared; i < Grid::group; ++i) {
+      sum = Simd::add(sum, Simd::load(terms[i - shared][packed >> (Grid::bits * i) & level_mask]));
     }
     return sum;
   }
@@ -69,40 +88,75 @@ I round_group(const float* x, F inverse) {
 }
 
 // The first candidate with the smallest error at one scale, candidates in the lanes.
-template <class Grid>
+template <class Grid, class V>
 uint32_t best_candidate(const uint16_t* candidates, uint32_t count, const float* x, const float* roots, float scale) {
-  constexpr int32_t mask = (1 << (Grid::bits + 1)) - 2;
-  F best = Simd::set(__FLT_MAX__);
-  I best_position = Simd::set_i(0);
-  I position = Simd::load_i(kLanePositions);
-  for (uint32_t j = 0; j < count; j += kLanes) {
-    I twice = Simd::shl<1>(Simd::load_u16(candidates + j));
-    F error = Simd::set(0.0f);
-    for (size_t i = 0; i < Grid::group; ++i) {
-      const F odd = Simd::to_float(Simd::or_i(Simd::and_i(twice, Simd::set_i(mask)), Simd::set_i(1)));
-      const F difference = Simd::sub(Simd::mul(Simd::set(scale), odd), Simd::set(x[i]));
-      error = Simd::add(error, Simd::mul(Simd::mul(Simd::set(roots[i]), difference), difference));
-      twice = Simd::shr<Grid::bits>(twice);
+  const F zero = Simd::set(0.0f), limit = Simd::set(__FLT_MAX__);
+  F tables[Grid::group];  // with lookups: the terms of all levels
+  if constexpr (V::has_permute) {
+    F products;
+    if constexpr (Grid::group == 8) {
+      products = Simd::mul(Simd::set(scale), V::odd4());
+    } else {
+      products = Simd::mul(Simd::set(scale), V::odd8());
     }
-    const M listed = Simd::gt_i(Simd::set_i(static_cast<int32_t>(count)), position);
-    const M better = Simd::both(listed, Simd::lt(error, best));
+    for (size_t i = 0; i < Grid::group; ++i) {
+      const F difference = Simd::sub(products, Simd::set(x[i]));
+      tables[i] = Simd::mul(Simd::mul(Simd::set(roots[i]), difference), difference);
+    }
+  }
+  const auto error_of = [&](I packed) {
+    F error = zero;
+    for (size_t i = 0; i < Grid::group; ++i) {
+      F term;
+      if constexpr (V::has_permute && Grid::group == 8) {
+        term = V::permute4(tables[i], packed);
+      } else if constexpr (V::has_permute) {
+        term = V::permute8(tables[i], packed);
+      } else {
+        constexpr int32_t mask = (1 << Grid::bits) - 1;
+        const F level = Simd::to_float(Simd::and_i(packed, Simd::set_i(mask)));
+        const F odd = Simd::add(Simd::add(level, level), Simd::set(1.0f));
+        const F difference = Simd::sub(Simd::mul(Simd::set(scale), odd), Simd::set(x[i]));
+        term = Simd::mul(Simd::mul(Simd::set(roots[i]), difference), difference);
+      }
+      error = i == 0 ? term : Simd::add(error, term);
+      packed = Simd::shr<Grid::bits>(packed);
+    }
+    return error;
+  };
+  I position = Simd::load_i(kLanePositions);
+  const I end = Simd::set_i(static_cast<int32_t>(count));
+  F best = Simd::select(Simd::gt_i(end, position), Simd::min(error_of(Simd::load_u16(candidates)), limit), limit);
+  if constexpr (V::has_permute) {
+    if (count <= kLanes) return candidates[__builtin_ctz(V::smallest(best))];
+  }
+  I best_position = position;
+  for (uint32_t j = kLanes; j < count; j += kLanes) {
+    position = Simd::add_i(position, Simd::set_i(kLanes));
+    const F error = error_of(Simd::load_u16(candidates + j));
+    const M better = Simd::both(Simd::gt_i(end, position), Simd::lt(error, best));
     best = Simd::select(better, error, best);
     best_position = Simd::select_i(better, position, best_position);
-    position = Simd::add_i(position, Simd::set_i(kLanes));
   }
-  alignas(64) float errors[kLanes];
-  alignas(64) int32_t positions[kLanes];
-  Simd::store(errors, best);
+  // The smallest error of all lanes, the first of equals: errors are not negative, so their bits are in their order. A
+  // loop with branches is mispredicted in half of its turns.
+  alignas(64) uint32_t errors[kLanes], positions[kLanes];
   Simd::store_i(positions, best_position);
-  float smallest = errors[0];
-  int32_t first = positions[0];
-  for (size_t lane = 1; lane < kLanes; ++lane) {
-    if (errors[lane] < smallest || (errors[lane] == smallest && positions[lane] < first)) {
-      smallest = errors[lane];
-      first = positions[lane];
+  if constexpr (V::has_permute) {
+    uint32_t lanes = V::smallest(best), first = positions[__builtin_ctz(lanes)];
+    for (lanes &= lanes - 1; lanes != 0; lanes &= lanes - 1) {
+      const uint32_t other = positions[__builtin_ctz(lanes)];
+      first = other < first ? other : first;
     }
+    return candidates[first];
   }
-  return candidates[first];
+  Simd::store_i(errors, Simd::bits(best));
+  uint64_t first = ~uint64_t{0};
+  for (size_t lane = 0; lane < kLanes; ++lane) {
+    const uint64_t key = static_cast<uint64_t>(errors[lane]) << 32 | positions[lane];
+    first = key < first ? key : first;
+  }
+  return candidates[static_cast<uint32_t>(first)];
 }
 
 struct LaneSearch {
@@ -121,12 +175,24 @@ struct LaneSearch {
       F products[kLevels];
       for (size_t l = 0; l < kLevels; ++l)
         products[l] = Simd::mul(lane_scale, Simd::set(static_cast<float>(2 * l + 1)));
+      alignas(64) float lane_scales[kLanes];
+      Simd::store(lane_scales, lane_scale);
       const size_t used = kTries - v * kLanes < kLanes ? kTries - v * kLanes : kLanes;
       for (size_t g = 0; g < kGroups; ++g) {
-        const I codes = round_group<Grid>(block.x + Grid::group * g, inverse);
+        const float *x = block.x + Grid::group * g, *roots = block.roots + Grid::group * g;
+        const I codes = round_group<Grid>(x, inverse);
         Simd::store_i(rounded[v][g], codes);
-        Simd::store_i(chosen[v][g], onto_grid<Grid>(grid, codes, rounded[v][g], used, block.x + Grid::group * g,
-                                                    block.roots + Grid::group * g, products));
+        if constexpr (Simd::has_permute) {
+          Simd::store_i(chosen[v][g], codes);
+          for (size_t lane = 0; lane < used; ++lane) {
+            const uint32_t point = grid.points[Grid::number_of(rounded[v][g][lane])], count = point & 511u;
+            if (count == 0) continue;
+            chosen[v][g][lane] =
+                best_candidate<Grid, Simd>(grid.candidates + (point >> 9), count, x, roots, lane_scales[lane]);
+          }
+        } else {
+          Simd::store_i(chosen[v][g], onto_grid<Grid>(grid, codes, rounded[v][g], used, x, roots, products));
+        }
       }
       sum_lanes<Grid>(block, chosen[v], sums_xq[v], sums_qq[v]);
     }
@@ -151,10 +217,23 @@ struct LaneSearch {
     return again<Grid, Tries>(grid, block, off_grid, scale, points);
   }
 
+  static constexpr size_t kSubBlocks = kLanes > 8 ? kLanes : 8;
+  // One sub-block per lane.
   template <size_t N>
-  static float positive_scale(const SubBlock<N>& block, int top) {
-    uint8_t codes[N];
-    return search_positive_scale<N>(block.x, block.weights, top, codes);
+  static void positive_scales(const SubBlock<N>* blocks, int top, float* scales) {
+    constexpr size_t kStride = sizeof *blocks / sizeof(float);
+    static_assert(sizeof *blocks % sizeof(float) == 0, "sub-blocks lie at a distance of whole floats");
+    for (size_t b = 0; b < 8; b += kLanes) {
+      Lanes<N, 1> x;
+      F weights[N], found[1];
+      I codes[1][N];
+      for (size_t i = 0; i < N; i += kLanes) {
+        Simd::transpose(blocks[b].x + i, kStride, x.v[0] + i);
+        Simd::transpose(blocks[b].weights + i, kStride, weights + i);
+      }
+      search_positive_scale_lanes<N, 1>(x, weights, top, found, codes);
+      Simd::store(scales + b, found[0]);
+    }
   }
 
  private:
@@ -165,9 +244,11 @@ struct LaneSearch {
     GridTerms<Grid> terms;
     bool filled = false;
     I result = codes;
-    for (size_t lane = 0; lane < used; ++lane) {
-      const uint32_t packed = lane_codes[lane];
-      if (lane != 0 && packed == lane_codes[lane - 1]) continue;
+    // Lanes that differ from the one before; the loop over bits is mispredicted once, one over lanes several times.
+    uint32_t starts = 1;
+    for (size_t lane = 1; lane < kLanes; ++lane) starts |= (lane_codes[lane] != lane_codes[lane - 1] ? 1u : 0u) << lane;
+    for (starts &= ~0u >> (32 - used); starts != 0; starts &= starts - 1) {
+      const uint32_t packed = lane_codes[__builtin_ctz(starts)];
       const uint32_t point = grid.points[Grid::number_of(packed)];
       const uint32_t count = point & 511u;
       if (count == 0) continue;
@@ -218,9 +299,10 @@ struct LaneSearch {
       const uint32_t packed = round_to_levels<Grid>(x, 1.0f / scale);
       const uint32_t point = grid.points[Grid::number_of(packed)];
       const uint32_t count = point & 511u;
-      points[g] = static_cast<uint16_t>(count == 0 ? packed
-                                                   : best_candidate<Grid>(grid.candidates + (point >> 9), count, x,
-                                                                          block.roots + Grid::group * g, scale));
+      points[g] =
+          static_cast<uint16_t>(count == 0 ? packed
+                                           : best_candidate<Grid, Simd>(grid.candidates + (point >> 9), count, x,
+                                                                        block.roots + Grid::group * g, scale));
     }
     if (!any) return scale;
     const GridSums sums = grid_sums<Grid>(block, points);

@@ -82,6 +82,18 @@ struct Simd {
     return _mm256_blendv_ps(low, high, _mm256_castsi256_ps(shl<28>(index)));
   }
 
+  static constexpr bool has_permute = true;
+  static F odd4() { return _mm256_setr_ps(1, 3, 5, 7, 1, 3, 5, 7); }
+  static F odd8() { return _mm256_setr_ps(1, 3, 5, 7, 9, 11, 13, 15); }
+  static F permute4(F table, I index) { return _mm256_permutevar_ps(table, index); }
+  static F permute8(F table, I index) { return _mm256_permutevar8x32_ps(table, index); }
+  static uint32_t smallest(F a) {
+    F m = _mm256_min_ps(a, _mm256_permute2f128_ps(a, a, 1));
+    m = _mm256_min_ps(m, _mm256_permute_ps(m, 0x4e));
+    m = _mm256_min_ps(m, _mm256_permute_ps(m, 0xb1));
+    return static_cast<uint32_t>(_mm256_movemask_ps(_mm256_cmp_ps(a, m, _CMP_EQ_OQ)));
+  }
+
   static void transpose(const float* source, size_t stride, F* out) {
     F r[8], t[8];
     // Rows k and k + 4 share a register, so that the last step of the usual 8x8 transposition is a load.

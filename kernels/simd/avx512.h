@@ -81,6 +81,19 @@ struct Simd {
   static F lookup(const Table& t, I index) { return _mm512_permutexvar_ps(index, t.values); }
 
   // Within 128-bit quarters first (4x4), then the quarters.
+  static constexpr bool has_permute = true;
+  static F odd4() { return _mm512_broadcast_f32x4(_mm_setr_ps(1, 3, 5, 7)); }
+  static F odd8() { return _mm512_broadcast_f32x8(_mm256_setr_ps(1, 3, 5, 7, 9, 11, 13, 15)); }
+  static F permute4(F table, I index) { return _mm512_permutevar_ps(table, index); }
+  static F permute8(F table, I index) { return _mm512_permutexvar_ps(index, table); }
+  static uint32_t smallest(F a) {
+    F m = _mm512_min_ps(a, _mm512_shuffle_f32x4(a, a, 0x4e));
+    m = _mm512_min_ps(m, _mm512_shuffle_f32x4(m, m, 0xb1));
+    m = _mm512_min_ps(m, _mm512_permute_ps(m, 0x4e));
+    m = _mm512_min_ps(m, _mm512_permute_ps(m, 0xb1));
+    return _mm512_cmp_ps_mask(a, m, _CMP_EQ_OQ);
+  }
+
   static void transpose(const float* source, size_t stride, F* out) {
     F q[16];
     for (size_t k = 0; k < 16; k += 4) {

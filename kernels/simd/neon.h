@@ -79,6 +79,8 @@ struct Simd {
     return vcvtq_f32_s32(vshrq_n_s32(vreinterpretq_s32_s8(top), 24));
   }
 
+  static constexpr bool has_permute = false;
+
   static void transpose(const float* source, size_t stride, F* out) {
     const float32x4x2_t ab = vtrnq_f32(load(source), load(source + stride));
     const float32x4x2_t cd = vtrnq_f32(load(source + 2 * stride), load(source + 3 * stride));

@@ -83,6 +83,8 @@ struct Simd {
     return wasm_f32x4_convert_i32x4(wasm_i32x4_shr(top, 24));
   }
 
+  static constexpr bool has_permute = false;
+
   static void transpose(const float* source, size_t stride, F* out) {
     const F a = load(source), b = load(source + stride), c = load(source + 2 * stride), d = load(source + 3 * stride);
     const F ab_low = wasm_i32x4_shuffle(a, b, 0, 4, 1, 5), ab_high = wasm_i32x4_shuffle(a, b, 2, 6, 3, 7);

@@ -90,6 +90,8 @@ struct Simd {
     return _mm_setr_ps(t.values[at[0]], t.values[at[1]], t.values[at[2]], t.values[at[3]]);
   }
 
+  static constexpr bool has_permute = false;
+
   static void transpose(const float* source, size_t stride, F* out) {
     F a = load(source), b = load(source + stride), c = load(source + 2 * stride), d = load(source + 3 * stride);
     _MM_TRANSPOSE4_PS(a, b, c, d);
