@@ -3,6 +3,7 @@
 import { InvalidArgumentError } from 'commander';
 import { parseOverride, type MetadataOverride } from '../core/quantize/metadata-override.js';
 import { parseLayers } from '../core/quantize/prune-layers.js';
+import { parseByteSize } from '../core/text/byte-size.js';
 import type { TensorRule } from '../core/quantize/quantization-plan.js';
 
 export function collect<T>(parse: (text: string) => T): (text: string, before: readonly T[]) => T[] {
@@ -42,29 +43,10 @@ export function tensorRule(text: string): TensorRule {
   return { kind: 'regex', pattern: regex, type, label };
 }
 
-const SIZE_UNITS: Readonly<Record<string, number>> = {
-  '': 1,
-  b: 1,
-  k: 1e3,
-  kb: 1e3,
-  kib: 1024,
-  m: 1e6,
-  mb: 1e6,
-  mib: 1024 ** 2,
-  g: 1e9,
-  gb: 1e9,
-  gib: 1024 ** 3,
-  t: 1e12,
-  tb: 1e12,
-  tib: 1024 ** 4,
-};
-
-/** `4G` -> 4e9: M and G are powers of 1000 as in llama-gguf-split; MiB and GiB are powers of 1024. */
+/** See {@link parseByteSize}. */
 export function byteSize(text: string): number {
-  const match = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text.trim());
-  const unit = match ? SIZE_UNITS[(match[2] ?? '').toLowerCase()] : undefined;
-  const bytes = match && unit !== undefined ? Math.floor(Number(match[1]) * unit) : Number.NaN;
-  if (!Number.isSafeInteger(bytes) || bytes <= 0)
+  const bytes = parseByteSize(text);
+  if (bytes === undefined)
     throw new InvalidArgumentError('Expected a size such as 500M, 4G, 2GiB or a number of bytes.');
   return bytes;
 }

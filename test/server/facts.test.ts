@@ -72,12 +72,58 @@ test('a recipe as a job: paths from its folder, everything else as written', () 
     output: '/out/b.gguf',
     imatrix: '/home/r/i.gguf',
     imatrixName: 'i.gguf',
+    keepSplit: false,
     options: {
       fileType: 'Q4_K_M',
       rules: [{ kind: 'regex', pattern: 'a|b', type: 'Q6_K', label: 'rule 1: /a|b/' }],
       pure: false,
       allowRequantize: false,
       onFallback: 'Q8_0',
+    },
+  });
+});
+
+test('a recipe as a job: every option of the command line', () => {
+  const { recipe, diagnostics } = parser.parseRecipeText(`recipe: 1
+source: m.gguf
+output: b.gguf
+type: Q4_K_M
+include_weights: ffn
+exclude_weights: [attn_k, 'blk.0.']
+pure: true
+output_tensor_type: q8_0
+token_embedding_type: F16
+leave_output_tensor: false
+allow_requantize: true
+prune_layers: [7..8, 3]
+metadata:
+  general.name: str:a name
+  llama.context_length: int:8192
+max_shard_size: 2GiB
+`);
+  expect(diagnostics).toEqual([]);
+  if (!recipe) throw new Error('not a recipe');
+  expect(recipeToJob(recipe, written => written)).toEqual({
+    source: 'm.gguf',
+    output: 'b.gguf',
+    includeWeights: ['ffn'],
+    excludeWeights: ['attn_k', 'blk.0.'],
+    keepSplit: false,
+    maxShardBytes: 2 * 1024 ** 3,
+    options: {
+      fileType: 'Q4_K_M',
+      rules: [],
+      pure: true,
+      allowRequantize: true,
+      onFallback: 'promote',
+      outputTensorType: 'Q8_0',
+      tokenEmbeddingType: 'F16',
+      leaveOutputTensor: false,
+      pruneLayers: [3, 7, 8],
+      metadata: [
+        { key: 'general.name', type: 'string', value: 'a name', text: 'general.name=str:a name' },
+        { key: 'llama.context_length', type: 'u32', value: 8192, text: 'llama.context_length=int:8192' },
+      ],
     },
   });
 });

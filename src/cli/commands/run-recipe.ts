@@ -34,11 +34,7 @@ export async function runRecipe(invocation: RunInvocation, io: CliIo): Promise<E
 
   const job = recipeToJob(recipe, written => resolveRecipePath(recipePath, written));
   if (invocation.only !== undefined) requireOutput(job, invocation.only, recipe.output.path, io);
-  const report = await runJob(
-    { ...job, ...jobOptions(invocation), keepSplit: false, createFolder: true },
-    invocation,
-    io,
-  );
+  const report = await runJob({ ...job, ...jobOptions(invocation), createFolder: true }, invocation, io);
   await io.stdout.write(
     invocation.json
       ? jsonDocument({ outputs: [report] satisfies QuantizationReport[], evaluation: null, gates: [], record: null })

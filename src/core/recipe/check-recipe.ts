@@ -3,13 +3,15 @@
 // draft, so a recipe that is being written is checked as far as it goes.
 import { bitsPerWeight, ggmlTypeByName } from '../ggml/ggml-type.js';
 import { nearestNames } from '../ggml/nearest-name.js';
-import type { GgufTensorInfo } from '../gguf/gguf.js';
+import type { GgufModel, GgufTensorInfo } from '../gguf/gguf.js';
 import type { Problem } from '../problem.js';
 import { defaultOptions, planQuantization } from '../quantize/plan.js';
 import { fallbackType, fitsShape } from '../quantize/shape-fallback.js';
+import { pruneLayers } from '../quantize/prune-layers.js';
 import { reasonToKeep } from '../quantize/tensor-selection.js';
 import { formatBitsPerWeight, plural } from '../text/quantity.js';
 import { ruleEffects, type BoundModel, type RuleEffect } from './bound-model.js';
+import { settingRange } from './recipe-settings.js';
 import type { RecipeDraft } from './parse-recipe.js';
 import type { RecipeDiagnostic, RecipeRule, TextRange } from './recipe.js';
 
@@ -129,14 +131,20 @@ function* checkModel(draft: RecipeDraft, bound: BoundModel): Generator<RecipeDia
   }
   // A header that is wrong says nothing reliable about tensors.
   if (bound.problems.some(problem => problem.severity === 'error')) return;
-  const effects = ruleEffects(bound.model, draft.rules);
+  const seen = { ...bound, model: prunedModel(bound.model, draft.settings.options.pruneLayers) };
+  const effects = ruleEffects(seen.model, draft.rules);
   for (const [index, rule] of draft.rules.entries()) {
     const effect = effects[index];
-    if (effect) yield* checkRule(rule, effect, draft, bound);
+    if (effect) yield* checkRule(rule, effect, draft, seen);
   }
   // Rules that decide nothing cannot change the plan, and matching them again is most of its cost.
   const deciding = draft.rules.filter((_, index) => (effects[index]?.taken.length ?? 0) > 0);
   yield* checkPlan(draft, deciding, bound);
+}
+
+/** Rules see the names that tensors will have. Not to be asked for without need: matches are remembered per model. */
+function prunedModel(model: GgufModel, layers: readonly number[] | undefined): GgufModel {
+  return layers && layers.length > 0 ? { ...model, tensors: pruneLayers(model, layers, undefined).tensors } : model;
 }
 
 /** Problems of the plan that are said better, and in a better place, by the checks here. */
@@ -153,17 +161,17 @@ const SAID_ELSEWHERE = new Set([
 function* checkPlan(draft: RecipeDraft, rules: readonly RecipeRule[], bound: BoundModel): Generator<RecipeDiagnostic> {
   const { type, source } = draft;
   if (!type || !source) return;
-  const plan = planQuantization(bound.model, {
-    ...defaultOptions(type.name),
-    rules,
-    onFallback: draft.fallback,
-  });
+  const plan = planQuantization(
+    bound.model,
+    { ...defaultOptions(type.name), rules, onFallback: draft.fallback, ...draft.settings.options },
+    draft.settings.keepSplit ? { split: { kind: 'keep' } } : {},
+  );
   const byRule = new Map(plan.tensors.map(tensor => [tensor.name, tensor.rule]));
   const perTensor = new Map<string, Problem[]>();
   for (const problem of plan.problems) {
     if (SAID_ELSEWHERE.has(problem.code)) continue;
     // Whether the matrix has what a type needs is known only when it is read.
-    if (problem.code === 'plan/imatrix-required' && draft.imatrix) continue;
+    if (/imatrix-required|without-imatrix/.test(problem.code) && draft.imatrix) continue;
     if (problem.code === 'plan/shape-mismatch' || problem.code === 'plan/no-fallback') {
       const decidedByRule = rules.some(rule => byRule.get(problem.subject ?? '')?.startsWith(rule.label));
       if (!decidedByRule) perTensor.set(problem.code, [...(perTensor.get(problem.code) ?? []), problem]);
@@ -178,15 +186,16 @@ function* checkPlan(draft: RecipeDraft, rules: readonly RecipeRule[], bound: Bou
       problem.code.replace('plan/', ''),
       // A type chosen in the recipe for this very case is no surprise.
       problem.code === 'plan/shape-fallback' && draft.fallback !== 'promote' ? 'info' : problem.severity,
-      aboutSource ? source.range : type.range,
+      settingRange(problem.code, problem.message, draft.settings) ?? (aboutSource ? source.range : type.range),
       withHint(problem.message, problem.hint),
     );
   }
   for (const [code, problems] of perTensor) {
     const [first] = problems;
     if (!first) continue;
+    const range = settingRange(first.code, first.message, draft.settings) ?? type.range;
     const more = problems.length > 1 ? ` The same holds for ${problems.length - 1} more.` : '';
-    yield diagnostic(code.replace('plan/', ''), first.severity, type.range, withHint(first.message + more, first.hint));
+    yield diagnostic(code.replace('plan/', ''), first.severity, range, withHint(first.message + more, first.hint));
   }
 }
 

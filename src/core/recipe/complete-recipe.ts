@@ -1,10 +1,16 @@
 // What can be written at a place in a recipe: keys that are allowed and not there yet, types with what they cost, patterns
 // and names of the bound model's tensors. Paths are completed by the server, which may look into folders.
-import { GGML_TYPES } from '../ggml/ggml-type.js';
 import { plural } from '../text/quantity.js';
 import { usefulPatterns, type BoundModel } from './bound-model.js';
 import { cursorContext, type CursorContext } from './cursor-context.js';
-import { describeFileType, describeType, fileTypeCost, offeredFileTypes, typeCost } from './describe-types.js';
+import {
+  describeFileType,
+  describeType,
+  fileTypeCost,
+  offeredFileTypes,
+  typeCost,
+  writableTypes,
+} from './describe-types.js';
 import { describeKey } from './hover-recipe.js';
 import type { LineIndex } from './line-index.js';
 import type { TextRange } from './recipe.js';
@@ -88,9 +94,7 @@ function completeValues(context: CursorContext & { kind: 'value' }, bound: Bound
   const item = (label: string, kind: RecipeCompletion['kind'], detail: string, doc?: string): RecipeCompletion =>
     valueCompletion(context, { label, kind, detail, ...(doc === undefined ? {} : { doc }) });
   const types = (): RecipeCompletion[] =>
-    GGML_TYPES.filter(type => type.canQuantize).map(type =>
-      item(type.name, 'type', `${typeCost(type)}, ${type.summary}`, describeType(type)),
-    );
+    writableTypes().map(type => item(type.name, 'type', `${typeCost(type)}, ${type.summary}`, describeType(type)));
   switch (recipeKey(context.path)?.kind) {
     case 'version':
       return [item(String(RECIPE_VERSION), 'word', 'version of the recipe language')];
@@ -107,6 +111,8 @@ function completeValues(context: CursorContext & { kind: 'value' }, bound: Bound
         );
     case 'ggml-type':
       return types();
+    case 'flag':
+      return [item('true', 'word', 'yes'), item('false', 'word', 'no, as without the key')];
     case 'fallback':
       return [...FALLBACK_WORDS.map(({ word, summary }) => item(word, 'word', summary)), ...types()];
     case 'tensor-pattern':

@@ -1,6 +1,6 @@
 // What a person is told about a type, a file type or a set of tensors while writing a recipe: one wording for completion,
 // hovers and the reference. Text from a model file is shown as code and cut: it may be anything.
-import { bitsPerWeight, byteLengthOf, ggmlType, type GgmlType } from '../ggml/ggml-type.js';
+import { bitsPerWeight, byteLengthOf, GGML_TYPES, ggmlType, type GgmlType } from '../ggml/ggml-type.js';
 import { FILE_TYPES, type FileType } from '../ggml/file-type.js';
 import type { GgufModel, GgufTensorInfo } from '../gguf/gguf.js';
 import { defaultOptions, planQuantization } from '../quantize/plan.js';
@@ -70,6 +70,11 @@ export function describeFileType(type: FileType, model: GgufModel | undefined): 
 /** Offered types, those that can be made first; otherwise in table order. */
 export function offeredFileTypes(): readonly FileType[] {
   return FILE_TYPES.filter(type => type.offered).sort((a, b) => Number(b.available) - Number(a.available));
+}
+
+/** Tensor types that can be written, from large to small as file types are; of equal size the older first. */
+export function writableTypes(): readonly GgmlType[] {
+  return GGML_TYPES.filter(type => type.canQuantize).sort((a, b) => bitsPerWeight(b) - bitsPerWeight(a));
 }
 
 /** `a`, `b` … and 12 more, as Markdown. */

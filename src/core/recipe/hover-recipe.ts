@@ -69,6 +69,11 @@ function describeValue(
     case 'version':
     case 'output-path':
     case 'imatrix-path':
+    case 'flag':
+    case 'layers':
+    case 'metadata':
+    case 'size':
+    case 'texts':
     case 'sequence':
     case 'mapping':
       return undefined;

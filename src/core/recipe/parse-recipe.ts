@@ -17,6 +17,7 @@ import {
   recipeKey,
   type RecipeKey,
 } from './recipe-schema.js';
+import { NO_SETTINGS, readSettings, shapesOf, type RecipeSettings } from './recipe-settings.js';
 import { readYaml, type ParseText } from './repair-yaml.js';
 import type { SyntaxNode } from './syntax-node.js';
 import type { YamlNode, YamlScalar } from './yaml-tree.js';
@@ -34,6 +35,7 @@ export interface RecipeDraft {
   readonly rules: readonly RecipeRule[];
   readonly imatrix?: LocatedPath;
   readonly fallback: FallbackPolicy;
+  readonly settings: RecipeSettings;
 }
 
 export interface ParsedRecipe {
@@ -62,16 +64,16 @@ export function refuseLongRecipe(length: number): ParsedRecipe {
   const start = { line: 0, character: 0 };
   const message = `this text has ${length} characters, and a recipe at most ${MAX_RECIPE_LENGTH}; use patterns instead of one rule per tensor`;
   return {
-    draft: { rules: [], fallback: 'promote' },
+    draft: { rules: [], fallback: 'promote', settings: NO_SETTINGS },
     root: undefined,
     diagnostics: [{ code: 'recipe/too-large', severity: 'error', message, range: { start, end: start } }],
   };
 }
 
 function complete(draft: RecipeDraft): Recipe | undefined {
-  const { source, output, type, rules, imatrix, fallback } = draft;
+  const { source, output, type, rules, imatrix, fallback, settings } = draft;
   if (!source || !output || !type) return undefined;
-  return { version: RECIPE_VERSION, source, output, type, rules, fallback, ...(imatrix && { imatrix }) };
+  return { version: RECIPE_VERSION, source, output, type, rules, fallback, settings, ...(imatrix && { imatrix }) };
 }
 
 const START: TextRange = { start: { line: 0, character: 0 }, end: { line: 0, character: 0 } };
@@ -107,6 +109,10 @@ class Reader {
       ...(imatrix && { imatrix }),
       rules: rulesNode?.kind === 'sequence' ? this.rules(rulesNode.items, broken) : [],
       fallback: (fallbackNode && this.fallback(fallbackNode)) ?? 'promote',
+      settings: readSettings(values, {
+        report: (code, range, message, suggestion) => this.add(code, range, message, suggestion),
+        ggmlType: node => this.ggmlType(node, 'rule'),
+      }),
     };
   }
 
@@ -178,10 +184,10 @@ class Reader {
       );
       return undefined;
     }
-    const expected = row.kind === 'sequence' ? 'sequence' : row.kind === 'mapping' ? 'mapping' : 'scalar';
-    if (value.kind === expected) return { node: value };
-    const wanted =
-      expected === 'sequence' ? 'a list (one `- ` per item)' : expected === 'mapping' ? 'a mapping' : 'one value';
+    const shapes = shapesOf(row);
+    if (shapes.includes(value.kind)) return { node: value };
+    const names = { sequence: 'a list (one `- ` per item)', mapping: 'a mapping', scalar: 'one value' };
+    const wanted = shapes.map(shape => names[shape]).join(' or ');
     const quoteHint = row.kind === 'tensor-pattern' ? '. Quote a pattern that contains brackets' : '';
     this.add(
       'wrong-kind',

@@ -1,7 +1,6 @@
 // What is written down from the table of keys: the JSON Schema for other editors (schemas/quant-recipe.schema.json) and the
 // key reference in docs/recipes.md. A test compares both files with what is made here.
-import { GGML_TYPES } from '../ggml/ggml-type.js';
-import { offeredFileTypes, typeCost } from './describe-types.js';
+import { offeredFileTypes, typeCost, writableTypes } from './describe-types.js';
 import {
   childKeys,
   FALLBACK_WORDS,
@@ -14,7 +13,7 @@ import {
 
 type Json = string | number | boolean | readonly Json[] | { readonly [key: string]: Json };
 
-const writable = GGML_TYPES.filter(type => type.canQuantize).map(type => type.name);
+const writable = writableTypes().map(type => type.name);
 const makeable = offeredFileTypes().filter(type => type.available);
 
 /** Names in any case; the list makes editors offer the usual spelling. */
@@ -40,11 +39,25 @@ function valueSchema(key: RecipeKey): Json {
     case 'imatrix-path':
     case 'tensor-pattern':
       return { type: 'string', minLength: 1 };
+    case 'flag':
+      return { type: 'boolean' };
+    case 'size':
+      return { type: ['string', 'integer'] };
+    case 'texts':
+      return textOrList({ type: 'string', minLength: 1 });
+    case 'layers':
+      return textOrList({ type: ['string', 'integer'] });
+    case 'metadata':
+      return { type: 'object', additionalProperties: { type: 'string', pattern: '^[a-z]+\\d*:' } };
     case 'sequence':
       return { type: ['array', 'null'], items: mappingSchema(`${key.path}[]`) };
     case 'mapping':
       return mappingSchema(key.path);
   }
+}
+
+function textOrList(item: Json): Json {
+  return { anyOf: [item, { type: 'array', items: item }] };
 }
 
 function mappingSchema(path: string): Json {
@@ -92,7 +105,7 @@ export function keyReference(): string {
 
 /** The types a rule can give, and the file types, as Markdown tables. */
 export function typeTables(): string {
-  const types = GGML_TYPES.filter(type => type.canQuantize).map(
+  const types = writableTypes().map(
     type =>
       `| \`${type.name}\` | ${typeCost(type).replace(' bits per weight', '')} | ${type.blockSize} | ${type.summary} |`,
   );

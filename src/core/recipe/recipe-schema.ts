@@ -15,6 +15,11 @@ export type ValueKind =
   | 'ggml-type'
   | 'tensor-pattern'
   | 'fallback'
+  | 'flag'
+  | 'layers'
+  | 'metadata'
+  | 'size'
+  | 'texts'
   | 'sequence'
   | 'mapping';
 
@@ -146,6 +151,119 @@ export const RECIPE_KEYS: readonly RecipeKey[] = [
       '- a tensor type such as `Q8_0`: use it for these tensors',
     default: 'promote',
     examples: ['promote', 'error', 'Q8_0'],
+  },
+  {
+    path: 'include_weights',
+    kind: 'texts',
+    required: false,
+    since: 1,
+    summary: 'Use importance weights only for tensors whose name contains one of these texts.',
+    doc: 'One text or a list. The same as `--include-weights`.',
+    default: 'all tensors',
+    examples: ['ffn_down', '[attn_v, ffn_down]'],
+  },
+  {
+    path: 'exclude_weights',
+    kind: 'texts',
+    required: false,
+    since: 1,
+    summary: 'Use no importance weights for tensors whose name contains one of these texts.',
+    doc: 'One text or a list. The same as `--exclude-weights`.',
+    default: 'none',
+    examples: ['attn_k', '[attn_k, blk.0.]'],
+  },
+  {
+    path: 'pure',
+    kind: 'flag',
+    required: false,
+    since: 1,
+    summary: 'No mixture: every tensor that no rule takes gets the default type of the file type.',
+    doc: '',
+    default: 'false',
+    examples: ['true'],
+  },
+  {
+    path: 'output_tensor_type',
+    kind: 'ggml-type',
+    required: false,
+    since: 1,
+    summary: 'The type of `output.weight`, whatever the rules say.',
+    doc: '',
+    default: 'what rules and mixture give',
+    examples: ['Q8_0'],
+  },
+  {
+    path: 'token_embedding_type',
+    kind: 'ggml-type',
+    required: false,
+    since: 1,
+    summary: 'The type of `token_embd.weight`, whatever the rules say.',
+    doc: '',
+    default: 'what rules and mixture give',
+    examples: ['Q8_0'],
+  },
+  {
+    path: 'leave_output_tensor',
+    kind: 'flag',
+    required: false,
+    since: 1,
+    summary: 'Keep `output.weight` in the type it has.',
+    doc: '',
+    default: 'false',
+    examples: ['true'],
+  },
+  {
+    path: 'allow_requantize',
+    kind: 'flag',
+    required: false,
+    since: 1,
+    summary: 'Accept a source that is quantized already, or was before it was written as floats again.',
+    doc: 'Quantizing again adds a second error to that of the first; a model made from the original is better.',
+    default: 'false',
+    examples: ['true'],
+  },
+  {
+    path: 'prune_layers',
+    kind: 'layers',
+    required: false,
+    since: 1,
+    summary: 'Layers to leave out, as the source numbers them from 0; the others are numbered anew.',
+    doc: 'One number, a range such as `3..5`, or a list of them. Rules see the new numbers.',
+    default: 'none',
+    examples: ['11', '[3, 7..9]'],
+  },
+  {
+    path: 'metadata',
+    kind: 'metadata',
+    required: false,
+    since: 1,
+    summary: 'Metadata to set in the output: key to `TYPE:VALUE`.',
+    doc:
+      'Types are `str`, `bool`, `int` (a u32), `float` (an f32), as in llama-quantize, or the exact types of GGUF: `u8` … `i64`, ' +
+      '`f32`, `f64`. Hyper-parameters set here are those the mixture sees.',
+    default: 'none',
+    examples: ['{general.name: str:My model, llama.context_length: int:8192}'],
+    insert: '\n  general.name: str:$0',
+  },
+  {
+    path: 'keep_split',
+    kind: 'flag',
+    required: false,
+    since: 1,
+    summary: 'Write as many files as the source has.',
+    doc: '',
+    default: 'false, one file',
+    examples: ['true'],
+  },
+  {
+    path: 'max_shard_size',
+    kind: 'size',
+    required: false,
+    since: 1,
+    summary: 'Divide the output into files of at most this size.',
+    doc: '`M` and `G` are powers of 1000, `MiB` and `GiB` of 1024.',
+    default: 'one file',
+    examples: ['4G', '500M'],
   },
 ];
 

@@ -2,6 +2,7 @@
 // table of keys; yaml-tree.ts turns a syntax tree into plain data, parse-recipe.ts turns that into a `Recipe` with
 // diagnostics that point into the text, check-recipe.ts compares it with the model it is bound to. Nothing here opens a
 // file or knows about editors; no expression in a recipe is ever evaluated.
+import type { RecipeSettings } from './recipe-settings.js';
 import type { FallbackPolicy, TensorRule } from '../quantize/quantization-plan.js';
 
 /** Zero-based line and character (UTF-16). */
@@ -50,4 +51,5 @@ export interface Recipe {
   readonly rules: readonly RecipeRule[];
   readonly imatrix?: LocatedPath;
   readonly fallback: FallbackPolicy;
+  readonly settings: RecipeSettings;
 }

@@ -1,6 +1,6 @@
 // Completion at `|` and hovers at the place over a `^` line, on the example model of model.ts.
 import { describe, expect, test } from 'vitest';
-import { GGML_TYPES } from '../../../src/core/ggml/ggml-type.js';
+import { bitsPerWeight, GGML_TYPES } from '../../../src/core/ggml/ggml-type.js';
 import { completeRecipe, writeValue } from '../../../src/core/recipe/complete-recipe.js';
 import { hoverRecipe } from '../../../src/core/recipe/hover-recipe.js';
 import { LineIndex } from '../../../src/core/recipe/line-index.js';
@@ -29,12 +29,16 @@ function accept(marked: string, label: string): string {
   return text.slice(0, lines.offsetAt(item.range.start)) + item.insert + text.slice(lines.offsetAt(item.range.end));
 }
 
-/** The tensor types that can be written, in the order of the table. */
+/** The tensor types that can be written, from large to small. */
 const TENSOR_TYPES = GGML_TYPES.filter(({ canQuantize }) => canQuantize)
+  .sort((a, b) => bitsPerWeight(b) - bitsPerWeight(a))
   .map(({ name }) => name)
   .join(' ');
 
-const ROOT_KEYS = 'recipe source output type rules imatrix fallback';
+const OPTION_KEYS =
+  'include_weights exclude_weights pure output_tensor_type token_embedding_type leave_output_tensor allow_requantize ' +
+  'prune_layers metadata keep_split max_shard_size';
+const ROOT_KEYS = `recipe source output type rules imatrix fallback ${OPTION_KEYS}`;
 
 describe('completion offers', () => {
   test.each([
@@ -43,9 +47,13 @@ describe('completion offers', () => {
     [
       'keys that are not there yet, above and below',
       'recipe: 1\n|\nsource: a\nrules:\n  - type: Q8_0\n',
-      'output type imatrix fallback',
+      `output type imatrix fallback ${OPTION_KEYS}`,
     ],
-    ['keys after rules', 'rules:\n  - tensors: a\n    type: Q8_0\n|', 'recipe source output type imatrix fallback'],
+    [
+      'keys after rules',
+      'rules:\n  - tensors: a\n    type: Q8_0\n|',
+      `recipe source output type imatrix fallback ${OPTION_KEYS}`,
+    ],
     ['keys of a rule after the dash', 'rules:\n  - |', 'tensors type'],
     ['keys of a rule, the other one', 'rules:\n  - tensors: a\n    |', 'type'],
     ['keys of a rule, the other one below', 'rules:\n  - |\n    type: Q8_0\n  - tensors: b\n', 'tensors'],
@@ -55,7 +63,9 @@ describe('completion offers', () => {
     ['keys of a rule in braces, the other one', 'rules:\n  - {tensors: a, |}', 'type'],
     ['keys of a rule in braces, the other one behind', 'rules:\n  - {|, type: F16}', 'tensors'],
     ['keys in braces in brackets', 'rules: [{tensors: a, |}]', 'type'],
-    ['keys of a recipe in braces', '{recipe: 1, |}', 'source output type rules imatrix fallback'],
+    ['keys of a recipe in braces', '{recipe: 1, |}', `source output type rules imatrix fallback ${OPTION_KEYS}`],
+    ['true and false for a switch', 'pure: |', 'true false'],
+    ['types for the output matrix', 'output_tensor_type: |', TENSOR_TYPES],
     ['a new rule under the last', 'rules:\n  - tensors: a\n    type: Q8_0\n  |', '- tensors, type'],
     ['a first rule', 'rules:\n  |', '- tensors, type'],
     ['tensor types in a rule', 'rules:\n  - type: |', TENSOR_TYPES],
