@@ -35,6 +35,9 @@ const SHARED_SOURCES = [
   'quant/codebooks/neighbours.cc',
   'quantize/ref.cc',
   'dequantize/ref.cc',
+  'exec/verify.cc',
+  'exec/operations.cc',
+  'exec/session.cc',
 ];
 
 /** Flags per instruction set of a processor family; the files are quantize/<isa>.cc and dequantize/<isa>.cc. */
@@ -108,7 +111,10 @@ async function buildNative(output) {
     '-ffunction-sections',
     `-I${napi}`,
   ];
-  const units = [...kernelUnits(process.arch, compiler), { source: 'bindings/napi.cc', flags: COMMON }].map(unit => ({
+  const units = [
+    ...kernelUnits(process.arch, compiler),
+    ...['napi', 'napi-engine'].map(name => ({ source: `bindings/${name}.cc`, flags: COMMON })),
+  ].map(unit => ({
     source: unit.source,
     flags: [...unit.flags, ...addonFlags],
   }));

@@ -1,5 +1,6 @@
 // WebAssembly binding: the C interface under fixed export names, after a check that every buffer lies between the end
 // of the module's own data (`__heap_base`) and the end of memory. There is no allocator: the caller owns that range.
+#include "include/executor.h"
 #include "include/kernels.h"
 
 #define QS_EXPORT(name) extern "C" __attribute__((export_name(#name)))
@@ -64,3 +65,55 @@ int32_t wasm_convert_rows(int32_t source_type, const void* source, size_t source
 
 // Which weight the last convert_rows call of this instance stopped at.
 QS_EXPORT(bad_index) size_t wasm_bad_index() { return last_bad_index; }
+
+// ---- The executor: program, weights table, weights and session memory all lie in the caller's range. ----
+
+QS_EXPORT(exec_status_code) const char* wasm_exec_status_code(int32_t status) { return qs_exec_status_code(status); }
+
+namespace {
+
+uint64_t last_session_bytes;
+size_t last_where;
+
+bool weights_outside(const qs_weight* weights, size_t count) {
+  if (count > 0xffffffffu / sizeof(qs_weight) || outside(weights, count * sizeof(qs_weight))) return true;
+  for (size_t i = 0; i < count; ++i) {
+    if (weights[i].bytes > 0xffffffffu || outside(weights[i].data, static_cast<size_t>(weights[i].bytes))) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+// Which word or weight the last session_bytes call stopped at, and what it found to be needed.
+QS_EXPORT(exec_where) size_t wasm_exec_where() { return last_where; }
+QS_EXPORT(exec_bytes) double wasm_exec_bytes() { return static_cast<double>(last_session_bytes); }
+
+QS_EXPORT(session_bytes)
+int32_t wasm_session_bytes(const int32_t* program, size_t words, const qs_weight* weights, size_t weight_count) {
+  if (words > 0x3fffffffu || outside(program, words * 4) || weights_outside(weights, weight_count)) {
+    return QS_EXEC_BAD_PROGRAM;
+  }
+  return qs_session_bytes(program, words, weights, weight_count, 1, &last_session_bytes, &last_where);
+}
+
+// The session's handle is the address of its memory.
+QS_EXPORT(session_create)
+int32_t wasm_session_create(void* memory, size_t bytes, const int32_t* program, size_t words, const qs_weight* weights,
+                            size_t weight_count) {
+  if (words > 0x3fffffffu || outside(memory, bytes) || outside(program, words * 4) ||
+      weights_outside(weights, weight_count)) {
+    return QS_EXEC_BAD_PROGRAM;
+  }
+  qs_session* session;
+  return qs_session_create(memory, bytes, program, words, weights, weight_count, 1, &session);
+}
+
+QS_EXPORT(session_step)
+int32_t wasm_session_step(qs_session* session, const int32_t* tokens, size_t count, size_t outputs, float* logits,
+                          size_t logits_bytes) {
+  if (outside(session, 1) || count > 0x3fffffffu || outside(tokens, count * 4) || outside(logits, logits_bytes)) {
+    return QS_EXEC_BAD_STEP;
+  }
+  return qs_session_step(session, tokens, count, outputs, logits, logits_bytes);
+}

@@ -58,6 +58,13 @@ export function layerList(text: string, before: readonly number[]): readonly num
   return [...before, ...layers];
 }
 
+/** `1,2,3`: ids of tokens, at least one. */
+export function tokenIds(text: string): readonly number[] {
+  const ids = text.split(',').map(part => part.trim());
+  if (!ids.every(id => /^\d{1,9}$/.test(id))) throw new InvalidArgumentError('Expected token ids such as 1,15,3.');
+  return ids.map(Number);
+}
+
 export function metadataOverride(text: string): MetadataOverride {
   const parsed = parseOverride(text);
   if (!parsed.ok) throw new InvalidArgumentError(`${parsed.message}.`);

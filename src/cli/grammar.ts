@@ -14,6 +14,7 @@ import {
   metadataOverride,
   nonEmpty,
   tensorRule,
+  tokenIds,
   wholeNumber,
 } from './argument-values.js';
 import type { ComputeOptions, Invocation } from './invocation.js';
@@ -92,7 +93,7 @@ function usageError(error: CommanderError, argv: readonly string[]): ErrorData {
   };
 }
 
-const COMMANDS = new Set(['inspect', 'quantize', 'run', 'check', 'doctor']);
+const COMMANDS = new Set(['inspect', 'quantize', 'run', 'check', 'logits', 'doctor']);
 
 /** The commander program itself; exported so that the documentation's test can list every command and option. */
 export function buildProgram(
@@ -309,6 +310,47 @@ In JSON, ranges count lines and characters (UTF-16) from 0; in text, lines and c
     )
     .action((recipe: string, flags: { json: boolean }) => choose({ command: 'check', recipe, ...flags }));
 
+  interface LogitsFlags {
+    ids?: readonly number[];
+    output?: string;
+    threads: number;
+    backend: BackendChoice;
+    cacheType: 'f32' | 'f16';
+    overwrite: boolean;
+    json: boolean;
+  }
+  const logits = program
+    .command('logits')
+    .description('Write what a model predicts after each of the given tokens: its raw scores for the whole vocabulary.')
+    .argument('<model>', 'a .gguf file, or any shard of a split model')
+    // Both are required, but checked in the action: commander would report them before a misspelt option.
+    .option('--ids <list>', 'token ids, evaluated exactly as given: 1,15043,3186', tokenIds)
+    .option('-o, --output <file>', 'the file to write; must not exist unless --overwrite')
+    .addOption(
+      new Option('--cache-type <type>', 'what keys and values of earlier tokens are kept in')
+        .choices(['f32', 'f16'])
+        .default('f32'),
+    )
+    .option('--overwrite', 'replace an output that exists', false)
+    .option('--json', 'print one JSON document', false);
+  backendOptions(logits)
+    .addHelpText(
+      'after',
+      `
+Examples:
+  quantsmith logits model.gguf --ids 1,15043,3186 -o logits.f32
+  quantsmith logits model.gguf --ids 1,2,3 -o logits.f32 --json
+
+The file holds float32, little-endian, row by row: one row for each token, one value for each entry of the vocabulary.`,
+    )
+    .action((model: string, { ids, output, ...flags }: LogitsFlags) => {
+      const missing = ids === undefined ? '--ids <list>' : '-o, --output <file>';
+      if (ids === undefined || output === undefined) {
+        return logits.error(`required option '${missing}' not specified`, { code: 'commander.missingOption' });
+      }
+      choose({ command: 'logits', model, ids, output, ...flags });
+    });
+
   program
     .command('doctor')
     .description(
@@ -323,7 +365,7 @@ In JSON, ranges count lines and characters (UTF-16) from 0; in text, lines and c
 
 type ComputeFlags = { -readonly [K in keyof ComputeOptions]: ComputeOptions[K] };
 
-function computeOptions(command: Command): Command {
+function backendOptions(command: Command): Command {
   return command
     .addOption(
       new Option('--threads <n>', 'threads to compute with')
@@ -334,7 +376,11 @@ function computeOptions(command: Command): Command {
       new Option('--backend <backend>', 'kernels to compute with')
         .choices(['native', 'wasm', 'auto'] satisfies BackendChoice[])
         .default('auto'),
-    )
+    );
+}
+
+function computeOptions(command: Command): Command {
+  return backendOptions(command)
     .option('--resume', 'continue an interrupted run', false)
     .option('--no-reuse', 'compute every tensor, also those that earlier outputs have; keep no record of this one')
     .option('--dry-run', 'plan and predict the size, write nothing', false)

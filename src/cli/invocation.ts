@@ -68,4 +68,23 @@ export interface DoctorInvocation {
   readonly json: boolean;
 }
 
-export type Invocation = InspectInvocation | QuantizeInvocation | RunInvocation | CheckInvocation | DoctorInvocation;
+/** How a model is run; shared by the commands that run one. */
+export interface EngineOptions {
+  /** 0 = one per physical core. */
+  readonly threads: number;
+  readonly backend: BackendChoice;
+  /** What keys and values of earlier tokens are kept in. */
+  readonly cacheType: 'f32' | 'f16';
+  readonly json: boolean;
+}
+
+export interface LogitsInvocation extends EngineOptions {
+  readonly command: 'logits';
+  readonly model: string;
+  readonly ids: readonly number[];
+  readonly output: string;
+  readonly overwrite: boolean;
+}
+
+export type Invocation =
+  InspectInvocation | QuantizeInvocation | RunInvocation | CheckInvocation | LogitsInvocation | DoctorInvocation;

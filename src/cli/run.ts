@@ -58,6 +58,8 @@ async function execute(invocation: Invocation, io: CliIo): Promise<ExitCode> {
       return (await import('./commands/run-recipe.js')).runRecipe(invocation, io);
     case 'check':
       return (await import('./commands/check.js')).check(invocation, io);
+    case 'logits':
+      return (await import('./commands/logits.js')).logits(invocation, io);
     case 'doctor':
       return (await import('./commands/doctor.js')).doctor(invocation, io);
   }

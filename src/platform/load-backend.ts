@@ -92,12 +92,18 @@ function announce(backend: KernelBackend, notes: readonly string[]): LoadedBacke
   return { backend, notes: [`using ${name} kernels (${backend.isa})`, ...notes] };
 }
 
-function loadNative(directory: string, isa: string | undefined, notes: string[]): KernelBackend {
+/** The native addon of a directory; throws where it is missing or does not load. */
+export function loadAddon(directory: string): KernelAddon {
   const file = path.join(directory, 'kernels.node');
   if (!existsSync(file)) throw new Error(`${file} does not exist`);
   const module = { exports: {} };
   process.dlopen(module, file);
-  return withIsa(isa, notes, wanted => new NativeBackend(module.exports as KernelAddon, wanted));
+  return module.exports as KernelAddon;
+}
+
+function loadNative(directory: string, isa: string | undefined, notes: string[]): KernelBackend {
+  const addon = loadAddon(directory);
+  return withIsa(isa, notes, wanted => new NativeBackend(addon, wanted));
 }
 
 async function loadWasm(directory: string, isa: string | undefined, notes: string[]): Promise<KernelBackend> {

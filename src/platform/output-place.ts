@@ -95,11 +95,18 @@ async function folderFacts(folder: string, createFolder: boolean): Promise<Folde
   };
 }
 
-/** The path, or the closest one above it that exists. */
+/** The path, or the closest one above it that exists. Rejects with `io/bad-path` for links in a circle: nothing can be made there. */
 async function nearestExisting(folder: string): Promise<string> {
   const parent = path.dirname(folder);
   if (parent === folder) return folder;
-  return (await stat(folder).catch(() => undefined)) ? folder : nearestExisting(parent);
+  const exists = await stat(folder).then(
+    () => true,
+    (error: unknown) => {
+      if (errno(error) === 'ELOOP') throw ioError(error, folder);
+      return false;
+    },
+  );
+  return exists ? folder : nearestExisting(parent);
 }
 
 async function outputFacts(

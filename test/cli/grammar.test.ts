@@ -102,7 +102,7 @@ describe('what is understood', () => {
     });
   });
 
-  test('run, check and doctor', () => {
+  test('run, check, logits and doctor', () => {
     expect(invocation('run', 'r.quant.yaml', '--only', 'out.gguf', '--dry-run')).toEqual({
       command: 'run',
       recipe: 'r.quant.yaml',
@@ -114,6 +114,17 @@ describe('what is understood', () => {
       command: 'check',
       recipe: 'r.quant.yaml',
       json: true,
+    });
+    expect(invocation('logits', 'm.gguf', '--ids', '1, 22,3', '-o', 'l.f32')).toEqual({
+      command: 'logits',
+      model: 'm.gguf',
+      ids: [1, 22, 3],
+      output: 'l.f32',
+      threads: 0,
+      backend: 'auto',
+      cacheType: 'f32',
+      overwrite: false,
+      json: false,
     });
     expect(invocation('doctor')).toEqual({ command: 'doctor', json: false });
   });

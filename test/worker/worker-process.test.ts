@@ -155,59 +155,6 @@ test('a cancelled job ends within 200 ms and leaves nothing', async () => {
 });
 
 describe('a worker that is gone', () => {
-  test('killed at 30 random moments of a job: a clear error, no file under the final name, the next request works', async () => {
-    const seed = Number(process.env['SEED'] ?? Date.now() % 2 ** 31);
-    console.log(`seed ${seed} (SEED=${seed} repeats it)`);
-    let state = seed;
-    const random = (): number => {
-      state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-      return state / 2 ** 32;
-    };
-    const gone: string[] = [];
-    const client = start({ onGone: reason => gone.push(reason.code) });
-    const began = performance.now();
-    await client.request('quantize/run', job({ output: at('reference.gguf') }));
-    // As long as a run on a new process takes, so that moments fall all over it, its very end included.
-    const span = performance.now() - began;
-    const reference = readFileSync(at('reference.gguf'));
-    const outcomes: Record<string, number> = {};
-    const left: Record<string, number> = {};
-    for (let i = 0; (outcomes['worker/gone'] ?? 0) < 30; i++) {
-      if (i === 200) throw new Error('jobs end faster than they can be killed');
-      const output = at(`${i}.gguf`);
-      const run = codeOf(client.request('quantize/run', job({ output })));
-      // Every second one finds the process running already, every other one starts it.
-      const pid = client.pid!;
-      const timer = setTimeout(
-        () => {
-          if (isAlive(pid)) process.kill(pid, 'SIGKILL');
-        },
-        random() * span * 1.05,
-      );
-      const outcome = await run;
-      clearTimeout(timer);
-      outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
-      if (outcome === 'ok') {
-        expect(readFileSync(output).equals(reference)).toBe(true);
-      } else {
-        expect(outcome).toBe('worker/gone');
-        // Killed between the rename and the answer, a file may be there; then it is complete.
-        if (existsSync(output)) expect(readFileSync(output).equals(reference)).toBe(true);
-        const files = readdirSync(folder).filter(name => name.includes(`.${i}.gguf`));
-        const what = existsSync(output) ? 'complete file' : files.length > 0 ? 'temporary files' : 'nothing';
-        left[what] = (left[what] ?? 0) + 1;
-      }
-      if (i % 2 === 0) expect(await codeOf(client.request('worker/status', {}))).toBe('ok');
-      if (i % 8 === 7) {
-        await client.request('quantize/run', job({ output, overwrite: true }));
-        expect(readFileSync(output).equals(reference)).toBe(true);
-        expect(readdirSync(folder).filter(name => name.includes(`.${i}.gguf.`))).toEqual([]);
-      }
-    }
-    console.log(`outcomes ${JSON.stringify(outcomes)}, left behind ${JSON.stringify(left)}`);
-    expect(gone.length).toBeGreaterThanOrEqual(outcomes['worker/gone']!);
-  }, 120_000);
-
   test('a killed job that is run again with resume goes on', async () => {
     const client = start();
     const journal = at('.out.gguf.quantsmith-journal');

@@ -1,0 +1,51 @@
+// The operations of a program, one function each, written once and plainly: the specification that faster kernels are
+// compared with. Each runs on every thread of the session and computes that thread's share; a share is whole outputs,
+// so no result depends on how many threads there are. Nothing is checked here: exec/verify.cc has.
+#pragma once
+
+#include "exec/program.h"
+#include "exec/threads.h"
+
+namespace qs {
+
+// What one step works on. Shared by its threads, but for `thread` and `scratch`.
+struct Run {
+  const Program& program;
+  const qs_weight* weights;
+  float* const* slots;  // memory of the slots that own theirs
+  void* const* keys;    // per layer: context x key columns, float or half
+  void* const* values;
+  float* rounded;  // batch x rounded_columns(): the input of a product, rounded as its weights' type wants it
+  const int32_t* tokens;
+  size_t count;    // tokens of this step
+  size_t first;    // position of the first
+  size_t outputs;  // how many of the last tokens are wanted
+  size_t rows;     // tokens that operations work on: count, and outputs after WANTED
+  float* logits;
+  Meeting* meeting;
+  uint32_t threads;
+  uint32_t thread;
+  float* scratch;  // scratch_columns() floats of this thread's own
+
+  size_t columns(int32_t slot) const { return static_cast<size_t>(program.slots[slot].columns); }
+  // The row of a token in a slot.
+  float* row(int32_t slot, size_t token) const {
+    const Slot& s = program.slots[slot];
+    return slots[s.base] + token * columns(s.base) + static_cast<size_t>(s.offset);
+  }
+  const float* vector(int32_t weight) const {
+    return weight < 0 ? nullptr : static_cast<const float*>(weights[weight].data);
+  }
+  void meet() const { meeting->meet(threads); }
+};
+
+// Floats a thread needs for itself: a row of the widest weight, or the scores of one head and one cached row.
+size_t scratch_columns(const Program& program, const qs_weight* weights, size_t weight_count);
+
+// The widest input of a product.
+size_t rounded_columns(const Program& program);
+
+// Runs one operation and meets the other threads after it.
+void run_operation(const Step& step, Run& run);
+
+}  // namespace qs

@@ -1,0 +1,66 @@
+// A model ready to run: its header compiled to a program, a session of an executor over its weights.
+import { metadataNumber, metadataString, type GgufModel } from '../core/gguf/gguf.js';
+import { QuantsmithError } from '../core/problem.js';
+import type { Executor, ExecutorSession, ModelFiles } from './executor.js';
+import { compileProgram, DESCRIPTION_TENSORS } from './graph/architectures.js';
+import type { ProgramLimits } from './graph/program-builder.js';
+
+export interface SessionOptions {
+  /** Positions the cache holds; default: what the model was trained for. */
+  readonly context?: number;
+  /** Most tokens computed at once: more need more memory and read the weights less often. */
+  readonly batch: number;
+  readonly cacheType: ProgramLimits['cacheType'];
+  readonly threads: number;
+}
+
+export interface ModelSession {
+  readonly vocabulary: number;
+  readonly session: ExecutorSession;
+}
+
+/** The longest vector of factors: half of the widest head there is. More is a damaged file. */
+const MAX_FACTORS = 65_536;
+
+/** @throws QuantsmithError as {@link compileProgram} and {@link Executor.createSession} do */
+export async function createModelSession(
+  model: GgufModel,
+  files: ModelFiles,
+  executor: Executor,
+  options: SessionOptions,
+): Promise<ModelSession> {
+  const { batch, cacheType } = options;
+  const context = options.context ?? metadataNumber(model.metadata, contextKey(model)) ?? DEFAULT_CONTEXT;
+  const vectors = new Map<string, readonly number[]>();
+  for (const name of DESCRIPTION_TENSORS) {
+    const values = await readVector(model, files, name);
+    if (values) vectors.set(name, values);
+  }
+  const program = compileProgram(model, vectors, { context, batch: Math.min(batch, context), cacheType });
+  const session = await executor.createSession(program, files, options.threads);
+  return { vocabulary: program.vocabulary, session };
+}
+
+/** For a model that does not say. */
+const DEFAULT_CONTEXT = 2048;
+
+function contextKey({ metadata }: GgufModel): string {
+  return `${metadataString(metadata, 'general.architecture') ?? ''}.context_length`;
+}
+
+async function readVector(model: GgufModel, files: ModelFiles, name: string): Promise<readonly number[] | undefined> {
+  const tensor = model.tensors.find(candidate => candidate.name === name);
+  if (!tensor) return undefined;
+  const source = files.sources[tensor.shard];
+  const { byteLength } = tensor;
+  if (!source || tensor.typeId !== 0 || byteLength === undefined || byteLength > MAX_FACTORS * 4) {
+    throw new QuantsmithError(
+      'engine/bad-type',
+      `The model cannot be run: "${name}" must be F32 and have at most ${MAX_FACTORS} values.`,
+      'Convert the model again with a current converter.',
+    );
+  }
+  const bytes = await source.read(tensor.fileOffset, byteLength);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return Array.from({ length: byteLength / 4 }, (_, i) => view.getFloat32(4 * i, true));
+}

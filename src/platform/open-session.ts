@@ -1,0 +1,63 @@
+// Opens a model by path, ready to run: header, executor, session. What was opened is closed with the session.
+import { QuantsmithError } from '../core/problem.js';
+import { createModelSession, type ModelSession, type SessionOptions } from '../engine/model-session.js';
+import { loadExecutor } from './load-executor.js';
+import type { BackendChoice } from './load-backend.js';
+import { isUrl, openModel, requireModel } from './open-model.js';
+import { physicalCores } from './physical-cores.js';
+
+/** As many elements of an array as a model has layers at most: some keys have a value for each. */
+const ARRAY_HEAD = 1024;
+
+export interface OpenSessionOptions extends Omit<SessionOptions, 'threads' | 'context'> {
+  /** Default: one per physical core. */
+  readonly threads?: number;
+  /** Default: as many positions as the model was trained for. */
+  readonly context?: number;
+  readonly backend: BackendChoice;
+  /** Where `kernels.node` and `kernels.wasm` are. */
+  readonly kernels: string;
+  readonly signal?: AbortSignal;
+}
+
+export interface OpenedSession extends ModelSession {
+  readonly backend: 'native' | 'wasm';
+  /** The model's files. */
+  readonly paths: readonly string[];
+  /** One line per decision about kernels. */
+  readonly notes: readonly string[];
+  close(): Promise<void>;
+}
+
+/** @throws QuantsmithError `engine/…`, `gguf/…`, `io/…`, `kernel/…`: the model or the executor cannot be used */
+export async function openSession(path: string, options: OpenSessionOptions): Promise<OpenedSession> {
+  if (isUrl(path)) {
+    throw new QuantsmithError(
+      'engine/remote-model',
+      'A model is run from disk, not from an address.',
+      'Download it first.',
+    );
+  }
+  const opened = await openModel(path, {
+    arrayHead: ARRAY_HEAD,
+    ...(options.signal ? { signal: options.signal } : {}),
+  });
+  try {
+    const model = requireModel(opened);
+    const sources = model.shards.map(({ source }) => source);
+    const files = { sources, paths: sources.map(({ name }) => name) };
+    const { executor, notes } = await loadExecutor(options.backend, options.kernels);
+    const session = await createModelSession(model, files, executor, {
+      ...options,
+      threads: options.threads ?? physicalCores(),
+    });
+    const close = async (): Promise<void> => {
+      session.session.end();
+      await opened.close();
+    };
+    return { ...session, backend: executor.kind, paths: files.paths, notes, close };
+  } catch (error) {
+    await opened.close();
+    throw error;
+  }
+}
