@@ -222,6 +222,64 @@ inline void decode_row_q6_K(const block_q6_K* blocks, float* target, size_t colu
   }
 }
 
+// Nibbles that choose from sixteen values: the low ones of `count / 2` bytes are the first weights.
+template <size_t count>
+void decode_table(const Simd::Table& values, const uint8_t* packed, float scale, float* target) {
+  const F d = Simd::set(scale);
+  for (size_t i = 0; i < count / 2; i += kLanes) {
+    const I bytes = Simd::load_u8(packed + i);
+    Simd::store(target + i, Simd::mul(Simd::lookup(values, bytes), d));
+    Simd::store(target + count / 2 + i, Simd::mul(Simd::lookup(values, high_nibble(bytes)), d));
+  }
+}
+
+inline void decode_row_iq4_nl(const block_iq4_nl* blocks, float* target, size_t columns) {
+  const Simd::Table grid = Simd::table(kGrid4);
+  for (size_t b = 0; b < columns / 32; ++b) {
+    decode_table<32>(grid, blocks[b].codes, half_to_float(blocks[b].d), target + 32 * b);
+  }
+}
+
+inline void decode_row_iq4_xs(const block_iq4_xs* blocks, float* target, size_t columns) {
+  const Simd::Table grid = Simd::table(kGrid4);
+  for (size_t b = 0; b < columns / kSuperBlock; ++b, target += kSuperBlock) {
+    float steps[8];
+    decode_iq4_xs_scales(blocks[b], steps);
+    for (size_t j = 0; j < 8; ++j) decode_table<32>(grid, blocks[b].codes + 16 * j, steps[j], target + 32 * j);
+  }
+}
+
+inline void decode_row_mxfp4(const block_mxfp4* blocks, float* target, size_t columns) {
+  const Simd::Table values = Simd::table(kE2M1);
+  for (size_t b = 0; b < columns / 32; ++b) {
+    decode_table<32>(values, blocks[b].codes, mxfp4_scale(blocks[b].e), target + 32 * b);
+  }
+}
+
+// A sub-block has 8 bytes, so kernels.inc gives it 8 lanes at most.
+inline void decode_row_nvfp4(const block_nvfp4* blocks, float* target, size_t columns) {
+  const Simd::Table values = Simd::table(kE2M1);
+  for (size_t b = 0; b < columns / 64; ++b) {
+    for (size_t s = 0; s < 4; ++s, target += 16) {
+      decode_table<16>(values, blocks[b].codes + 8 * s, nvfp4_scale(blocks[b].scales[s]), target);
+    }
+  }
+}
+
+inline void decode_row_q1_0(const block_q1_0* blocks, float* target, size_t columns) {
+  for (size_t b = 0; b < columns / 128; ++b) {
+    const F plus = Simd::set(half_to_float(blocks[b].d)), minus = Simd::neg(plus);
+    for (size_t k = 0; k < 8; ++k, target += 16) {
+      uint16_t signs;
+      __builtin_memcpy(&signs, blocks[b].signs + 2 * k, 2);
+      for (size_t i = 0; i < 16; i += kLanes) {
+        const I picked = Simd::and_i(Simd::set_i(signs), Simd::load_i(kBitOfLane + i));
+        Simd::store(target + i, Simd::select(Simd::eq_i(picked, Simd::set_i(0)), minus, plus));
+      }
+    }
+  }
+}
+
 }  // namespace
 
 #define QS_DEFINE(type, isa)                                                                      \

@@ -26,7 +26,8 @@ inline float nvfp4_scale(uint8_t byte) {
   return float_of((exponent + 127 - 8) << 23 | mantissa << 20);
 }
 
-// To the nearest byte, ties away from zero. From 256 on, ggml takes the largest, 448 (0x7e), whatever is nearest.
+// To the nearest byte, ties away from zero; but ggml takes the largest, 448 (0x7e), from 256 on, and no normal byte
+// below 2^-6.
 inline uint8_t float_to_ue4m3(float value) {
   if (!(value > 0.0f)) return 0;
   const uint32_t bits = bits_of(value);

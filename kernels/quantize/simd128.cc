@@ -3,6 +3,8 @@
 #define QS_COLUMN(sse2, avx2, avx512, simd128, neon) simd128
 #include "simd/simd128.h"
 
+#include "quantize/quantize-e2m1-inl.h"
 #include "quantize/quantize-grid4-inl.h"
 #include "quantize/quantize-iq-grid-inl.h"
+#include "quantize/quantize-low-bit-inl.h"
 #include "quantize/quantize-k-inl.h"
