@@ -4,6 +4,7 @@ import { InvalidArgumentError } from 'commander';
 import { parseOverride, type MetadataOverride } from '../core/quantize/metadata-override.js';
 import { parseLayers } from '../core/quantize/prune-layers.js';
 import { parseByteSize } from '../core/text/byte-size.js';
+import { parseTensorRule } from '../core/quantize/tensor-rule.js';
 import type { TensorRule } from '../core/quantize/quantization-plan.js';
 
 export function collect<T>(parse: (text: string) => T): (text: string, before: readonly T[]) => T[] {
@@ -24,23 +25,11 @@ export function wholeNumber(least: number, most: number): (text: string) => numb
   };
 }
 
-/** `PATTERN=TYPE`: a glob on the tensor name, or a regular expression between slashes. The type comes after the last `=`. */
+/** See {@link parseTensorRule}. */
 export function tensorRule(text: string): TensorRule {
-  const equals = text.lastIndexOf('=');
-  const pattern = text.slice(0, equals).trim();
-  const type = text.slice(equals + 1).trim();
-  if (equals < 0 || pattern === '' || type === '')
-    throw new InvalidArgumentError("Expected PATTERN=TYPE, for example '*.attn_v.weight=Q6_K'.");
-  const label = `--tensor ${text}`;
-  if (pattern.length < 3 || !pattern.startsWith('/') || !pattern.endsWith('/'))
-    return { kind: 'glob', pattern, type, label };
-  const regex = pattern.slice(1, -1);
-  try {
-    new RegExp(regex);
-  } catch (error) {
-    throw new InvalidArgumentError(error instanceof Error ? `${error.message}.` : 'Not a regular expression.');
-  }
-  return { kind: 'regex', pattern: regex, type, label };
+  const parsed = parseTensorRule(text, `--tensor ${text}`);
+  if (!parsed.ok) throw new InvalidArgumentError(parsed.message);
+  return parsed.rule;
 }
 
 /** See {@link parseByteSize}. */

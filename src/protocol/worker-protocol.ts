@@ -107,7 +107,8 @@ export interface WorkerRequests {
   /** The whole text of a string value, at most 16 MiB of it. */
   'model/string': { params: { path: string; key: string }; result: { value: string }; progress: never };
   'quantize/preview': {
-    params: { path: string; imatrix?: string };
+    /** `options` are those every type is planned with; its own file type does not count. */
+    params: { path: string; imatrix?: string; options?: Partial<QuantizeOptions> };
     result: { types: readonly TypePreview[] };
     progress: never;
   };

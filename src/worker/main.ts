@@ -76,9 +76,13 @@ async function main(): Promise<void> {
         try {
           const plan = planQuantization(model, defaultOptions('Q8_0'));
           const grid = findQuantizationGrid(await sampleWeights(model, plan.tensors, signal));
-          return {
-            types: previewFileTypes(model, { ...(imatrix && { imatrix: imatrix.matrix }), ...(grid && { grid }) }),
+          const { options } = params;
+          const extras = {
+            ...(imatrix && { imatrix: imatrix.matrix }),
+            ...(grid && { grid }),
+            ...(options && { options }),
           };
+          return { types: previewFileTypes(model, extras) };
         } finally {
           await imatrix?.close();
         }

@@ -153,7 +153,7 @@ test.each(['Q8_0', '=Q8_0', 'attn_v=', '  =  '])('%j is no tensor rule', text =>
 });
 
 test('a regular expression that is none is refused with its reason', () => {
-  expect(() => tensorRule('/(/=Q8_0')).toThrow('Invalid regular expression');
+  expect(() => tensorRule('/(/=Q8_0')).toThrow('Expected a regular expression: ');
 });
 
 /** Everything wrong on the command line exits with 2, says what is wrong and what to do, and starts nothing. */

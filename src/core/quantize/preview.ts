@@ -3,6 +3,7 @@ import { FILE_TYPES, type FileType } from '../ggml/file-type.js';
 import type { Problem } from '../problem.js';
 import type { ImportanceMatrix } from './importance-matrix.js';
 import type { PlanSource } from './model-facts.js';
+import type { QuantizeOptions } from './quantization-plan.js';
 import type { QuantizationGrid } from './quantization-grid.js';
 import { headerByteLengths } from './plan-metadata.js';
 import { defaultOptions, planQuantization } from './plan.js';
@@ -23,13 +24,21 @@ export function availableFileTypes(): readonly FileType[] {
   return FILE_TYPES.filter(type => type.available && type.id !== undefined);
 }
 
-/** Plans every available file type without further wishes. Pure and quick: a few milliseconds per type and 1,000 tensors. */
+export interface PreviewExtras {
+  readonly imatrix?: ImportanceMatrix;
+  readonly grid?: QuantizationGrid;
+  /** What else is wished for, the same for every type. */
+  readonly options?: Partial<QuantizeOptions>;
+}
+
+/** Plans every available file type. Pure and quick: a few milliseconds per type and 1,000 tensors. */
 export function previewFileTypes(
   source: PlanSource,
-  { imatrix, grid }: { readonly imatrix?: ImportanceMatrix; readonly grid?: QuantizationGrid } = {},
+  { imatrix, grid, options }: PreviewExtras = {},
 ): readonly FileTypePreview[] {
   return availableFileTypes().map(({ name, summary }) => {
-    const plan = planQuantization(source, defaultOptions(name), { ...(imatrix && { imatrix }), ...(grid && { grid }) });
+    const wished = { ...defaultOptions(name), ...options, fileType: name };
+    const plan = planQuantization(source, wished, { ...(imatrix && { imatrix }), ...(grid && { grid }) });
     const headers = headerByteLengths(source, plan).reduce((sum, length) => sum + length, 0);
     return {
       fileType: name,

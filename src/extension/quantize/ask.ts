@@ -1,5 +1,5 @@
-// The questions of "Quantize Model…": importance matrix (only if one lies beside the model), type, output. Asks and
-// returns; what the answers mean is decided by the pure functions beside this file.
+// The questions of "Quantize Model…": importance matrix (only if one lies beside the model), type, output; from the list of
+// types a line leads to the options, which few need. Asks and returns; what the answers mean is decided by the pure functions beside this file.
 import { stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import * as path from 'node:path';
@@ -7,14 +7,18 @@ import * as vscode from 'vscode';
 import type { ModelDescription } from '../../protocol/worker-protocol.js';
 import type { Services } from '../feature.js';
 import { pickStep, runSteps, textStep, type Step } from '../quick-steps.js';
+import { askOptions } from './ask-options.js';
 import { importanceMatricesBeside, outputFacts } from './output-check.js';
 import { defaultOutput, isShard, judgeOutput, resolveOutput, samePath } from './output-name.js';
 import { sentence } from '../texts.js';
 import type { QuantizeRequest } from './quantize-request.js';
+import { parseWishes, wishesText, type Wishes } from './quantize-wishes.js';
 import { typeItems, type TypeItem } from './quantize-texts.js';
 
 interface TypePick extends vscode.QuickPickItem {
   readonly item?: TypeItem;
+  /** Leads to the options instead. */
+  readonly options?: true;
 }
 
 interface MatrixPick extends vscode.QuickPickItem {
@@ -31,6 +35,7 @@ export async function askWhatToMake(source: string, services: Services): Promise
   let output: string | undefined;
   let overwrite = false;
   let allowRequantize = false;
+  let wishes: Wishes = {};
 
   const askMatrix: Step = async place => {
     const answer = await pickStep<MatrixPick>({
@@ -61,10 +66,14 @@ export async function askWhatToMake(source: string, services: Services): Promise
       ...place,
       title,
       placeholder: 'Type of the new file: fewer bits per weight, smaller and less exact',
-      items: typePicks(source, imatrix, services),
+      items: typePicks(source, imatrix, wishes, services),
       active: pick => (fileType === '' ? pick.item?.recommended === true : pick.item?.fileType === fileType),
       confirm: ({ item }) => confirmObstacle(item),
     });
+    if (answer.kind === 'next' && answer.value.options) {
+      wishes = await askOptions(title, wishes);
+      return askType(place);
+    }
     if (answer.kind === 'next' && answer.value.item) {
       // An output that was typed for another type is proposed anew.
       if (answer.value.item.fileType !== fileType) output = undefined;
@@ -124,7 +133,15 @@ export async function askWhatToMake(source: string, services: Services): Promise
 
   const finished = await runSteps(matrices.length > 0 ? [askMatrix, askType, askOutput] : [askType, askOutput]);
   if (!finished || output === undefined) return undefined;
-  return { source, output, fileType, overwrite, allowRequantize, ...(imatrix === undefined ? {} : { imatrix }) };
+  return {
+    source,
+    output,
+    fileType,
+    overwrite,
+    allowRequantize,
+    wishes,
+    ...(imatrix === undefined ? {} : { imatrix }),
+  };
 }
 
 /** True if nothing is in the way, or the user decides to quantize again what is quantized already. */
@@ -161,10 +178,24 @@ export async function confirmOverwrite(output: string): Promise<boolean> {
   return answer === replace;
 }
 
-async function typePicks(source: string, imatrix: string | undefined, services: Services): Promise<TypePick[]> {
-  const params = { path: source, ...(imatrix === undefined ? {} : { imatrix }) };
+async function typePicks(
+  source: string,
+  imatrix: string | undefined,
+  wishes: Wishes,
+  services: Services,
+): Promise<TypePick[]> {
+  const parsed = parseWishes(wishes);
+  const options = parsed.ok ? parsed.part.options : undefined;
+  const params = { path: source, ...(imatrix === undefined ? {} : { imatrix }), ...(options && { options }) };
   const { types } = await services.worker.request('quantize/preview', params);
-  const picks: TypePick[] = [];
+  const chosen = wishesText(wishes);
+  const picks: TypePick[] = [
+    {
+      label: '$(settings-gear) Options…',
+      description: chosen === '' ? 'rules, output matrix, layers, metadata, files' : `$(check) ${chosen}`,
+      options: true,
+    },
+  ];
   let group: string | undefined;
   for (const item of typeItems(types, await sourceBytes(source, services))) {
     const kind = item.obstacle?.kind;

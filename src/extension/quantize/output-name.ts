@@ -76,7 +76,7 @@ export function judgeOutput(
   if (facts.exists === 'folder') return refused(`"${output}" is a folder; add a file name that ends in .gguf.`);
   switch (facts.folder) {
     case 'missing':
-      return refused(`The folder "${folder}" does not exist; create it first or choose another.`);
+      return { kind: 'ok', message: `The folder "${folder}" does not exist yet; it is made with the file.` };
     case 'not-a-folder':
       return refused(`"${folder}" is a file, not a folder; choose a folder.`);
     case 'read-only':

@@ -2,6 +2,7 @@
 // asked back. Arguments come from anywhere, so they are checked here; the explorer and the editor title pass others.
 import * as path from 'node:path';
 import { QuantsmithError } from '../../core/problem.js';
+import { parseWishes, type Wishes } from './quantize-wishes.js';
 import type { BackendChoice, QuantizeJob } from '../../protocol/worker-protocol.js';
 
 export interface QuantizeRequest {
@@ -14,6 +15,8 @@ export interface QuantizeRequest {
   readonly overwrite: boolean;
   /** Tensors that are quantized already may be quantized again. */
   readonly allowRequantize: boolean;
+  /** Options by key, as in quantize-wishes.ts. */
+  readonly wishes: Wishes;
   /** Go on where a run that was interrupted stopped; without one, start anew. */
   readonly resume?: boolean;
 }
@@ -27,29 +30,42 @@ export interface QuantizeArguments {
   readonly overwrite: boolean;
   /** Tensors that are quantized already may be quantized again. */
   readonly allowRequantize: boolean;
+  readonly wishes: Wishes;
 }
+
+const CORRECT_ARGUMENTS = 'Correct the arguments in keybindings.json, or leave them out to be asked.';
 
 /** Undefined when the argument is not ours (the explorer passes all selected files, the editor title its group). */
 export function parseArguments(argument: unknown): QuantizeArguments | undefined {
   if (typeof argument !== 'object' || argument === null || !('fileType' in argument)) return undefined;
-  const { fileType, output, imatrix, overwrite, allowRequantize } = argument as Record<string, unknown>;
+  const { fileType, output, imatrix, overwrite, allowRequantize, options } = argument as Record<string, unknown>;
   if (
     typeof fileType !== 'string' ||
     !isText(output) ||
     !isText(imatrix) ||
     !isFlag(overwrite) ||
-    !isFlag(allowRequantize)
+    !isFlag(allowRequantize) ||
+    !isTexts(options)
   ) {
     throw new QuantsmithError(
       'usage/arguments',
-      'Expected {"fileType": "Q4_K_M", "output"?: path, "imatrix"?: path, "overwrite"?: true or false, "allowRequantize"?: true or false} as arguments of quantsmith.quantize.',
-      'Correct the arguments in keybindings.json, or leave them out to be asked.',
+      'Expected {"fileType": "Q4_K_M", "output"?: path, "imatrix"?: path, "overwrite"?: true or false, "allowRequantize"?: true or false, "options"?: {name: text}} as arguments of quantsmith.quantize.',
+      CORRECT_ARGUMENTS,
+    );
+  }
+  const parsed = parseWishes(options ?? {});
+  if (!parsed.ok) {
+    throw new QuantsmithError(
+      'usage/arguments',
+      `"options" of quantsmith.quantize: ${parsed.message}`,
+      CORRECT_ARGUMENTS,
     );
   }
   return {
     fileType,
     overwrite: overwrite ?? false,
     allowRequantize: allowRequantize ?? false,
+    wishes: options ?? {},
     ...(output === undefined ? {} : { output }),
     ...(imatrix === undefined ? {} : { imatrix }),
   };
@@ -63,11 +79,18 @@ function isFlag(value: unknown): value is boolean | undefined {
   return value === undefined || typeof value === 'boolean';
 }
 
-/** The job for the worker: a mixture as llama-quantize makes it, no rules. */
+function isTexts(value: unknown): value is Record<string, string> | undefined {
+  if (value === undefined) return true;
+  return typeof value === 'object' && value !== null && Object.values(value).every(item => typeof item === 'string');
+}
+
+/** The job for the worker: a mixture as llama-quantize makes it, unless options say otherwise. */
 export function quantizeJob(
   request: QuantizeRequest,
   compute: { readonly threads: number; readonly backend: BackendChoice },
 ): QuantizeJob {
+  const parsed = parseWishes(request.wishes);
+  const { options, ...part } = parsed.ok ? parsed.part : {};
   return {
     source: request.source,
     output: request.output,
@@ -77,6 +100,7 @@ export function quantizeJob(
       pure: false,
       allowRequantize: request.allowRequantize,
       onFallback: 'promote',
+      ...options,
     },
     threads: compute.threads,
     backend: compute.backend,
@@ -84,6 +108,8 @@ export function quantizeJob(
     dryRun: false,
     resume: request.resume ?? false,
     keepSplit: false,
+    createFolder: true,
+    ...part,
     ...(request.imatrix === undefined ? {} : { imatrix: request.imatrix, imatrixName: path.basename(request.imatrix) }),
   };
 }

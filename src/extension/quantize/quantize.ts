@@ -27,14 +27,18 @@ async function quantizeCommand(
     const model = await sourceModel(resource, services);
     if (model === undefined) return undefined;
     source = model.fsPath;
+    services.jobs.assertFree();
     const request = await requestFor(model, argument, services);
     return request && (await runQuantize(request, services));
   } catch (error) {
     const data = errorData(error);
     services.log.error(errorLine(data));
     const showLog = 'Show Log';
-    void vscode.window.showErrorMessage(failureText(data, source).message, showLog).then(pressed => {
+    const cancelOther = 'Cancel Running Job';
+    const actions = data.code === 'job/busy' ? [cancelOther, showLog] : [showLog];
+    void vscode.window.showErrorMessage(failureText(data, source).message, ...actions).then(pressed => {
       if (pressed === showLog) services.log.show();
+      else if (pressed === cancelOther) services.jobs.cancel();
     });
     return { kind: 'failed', error: data };
   }

@@ -24,15 +24,19 @@ export class JobSlot implements vscode.Disposable {
     return this.running?.job;
   }
 
+  /** Throws `job/busy` if a job runs: before a user is asked what the next one shall be. */
+  assertFree(): void {
+    if (!this.running) return;
+    throw new QuantsmithError(
+      'job/busy',
+      `${this.running.job.title} is still running.`,
+      'Wait until it is done, or cancel it.',
+    );
+  }
+
   /** Rejects with `job/busy` if another job runs, otherwise settles as `work` does. */
   async run<T>(title: string, work: (context: JobContext) => PromiseLike<T>): Promise<T> {
-    if (this.running) {
-      throw new QuantsmithError(
-        'job/busy',
-        `${this.running.job.title} is still running.`,
-        'Wait until it is done, or cancel it.',
-      );
-    }
+    this.assertFree();
     const controller = new AbortController();
     const running = { job: { title, percent: undefined } as Job, controller };
     this.running = running;

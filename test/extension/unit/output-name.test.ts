@@ -92,7 +92,7 @@ describe('verdict', () => {
       'refused: "a-00002-of-00002.gguf" is the source itself; the result needs another name or folder.',
     ],
     ['/m/sub', 'folder', 'writable', 'refused: "/m/sub" is a folder; add a file name that ends in .gguf.'],
-    ['/q/b.gguf', 'no', 'missing', 'refused: The folder "/q" does not exist; create it first or choose another.'],
+    ['/q/b.gguf', 'no', 'missing', 'ok: The folder "/q" does not exist yet; it is made with the file.'],
     ['/q/b.gguf', 'no', 'not-a-folder', 'refused: "/q" is a file, not a folder; choose a folder.'],
     [
       '/q/b.gguf',

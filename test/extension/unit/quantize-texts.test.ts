@@ -184,16 +184,31 @@ describe('arguments', () => {
       fileType: 'Q8_0',
       overwrite: false,
       allowRequantize: false,
+      wishes: {},
     });
     expect(
-      parseArguments({ fileType: 'Q8_0', output: 'x', imatrix: 'y', overwrite: true, allowRequantize: true }),
+      parseArguments({
+        fileType: 'Q8_0',
+        output: 'x',
+        imatrix: 'y',
+        overwrite: true,
+        allowRequantize: true,
+        options: { pure: 'yes' },
+      }),
     ).toEqual({
       fileType: 'Q8_0',
       output: 'x',
       imatrix: 'y',
       overwrite: true,
       allowRequantize: true,
+      wishes: { pure: 'yes' },
     });
+    expect(() => parseArguments({ fileType: 'Q8_0', options: { pruneLayers: 'x' } })).toThrow(
+      '"options" of quantsmith.quantize: Expected numbers of layers such as 3, 7..9.',
+    );
+    expect(() => parseArguments({ fileType: 'Q8_0', options: { prun: '3' } })).toThrow(
+      /^"options" .* prun is not an option/,
+    );
     for (const wrong of [{ fileType: 4 }, { fileType: 'Q8_0', output: 1 }, { fileType: 'Q8_0', overwrite: 'yes' }]) {
       expect(() => parseArguments(wrong)).toThrow(/Expected \{"fileType"/);
     }
@@ -206,6 +221,7 @@ describe('arguments', () => {
       imatrix: '/m/i',
       overwrite: true,
       allowRequantize: true,
+      wishes: {},
       resume: true,
     };
     expect(quantizeJob(request, { threads: 3, backend: 'wasm' })).toEqual({
@@ -220,6 +236,7 @@ describe('arguments', () => {
       dryRun: false,
       resume: true,
       keepSplit: false,
+      createFolder: true,
     });
   });
 });
