@@ -333,8 +333,12 @@ qs_status qs_convert_rows(int32_t source_type, const void* source, size_t source
   QS_RETURN_IF_BAD(check_importance(importance, importance_bytes, columns));
   if (rows == 0) return QS_OK;
   if (from == to) {
-    __builtin_memcpy(target, source, to_bytes);
-    return QS_OK;
+    if (target != source) __builtin_memcpy(target, source, to_bytes);
+    const size_t blocks = to_bytes / to->block_bytes;
+    const size_t bad_block = to->first_bad(source, blocks);
+    if (bad_block == blocks) return QS_OK;
+    *bad_index = bad_block * to->block_size;
+    return QS_NON_FINITE;
   }
   if (scratch_bytes < columns * sizeof(float)) return QS_BAD_LENGTH;
   QS_RETURN_IF_BAD(check_buffer(scratch, scratch_bytes, scratch_bytes, alignof(float)));

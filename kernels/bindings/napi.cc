@@ -78,7 +78,8 @@ napi_value convert_rows(napi_env env, napi_callback_info info) {
   }
   // No format spends less than a bit per weight: more columns than that is a wrong call that must not reach malloc.
   if (rows != 0 && columns > source.bytes * 8) return fail_status(env, QS_BAD_LENGTH);
-  const size_t row_bytes = rows != 0 ? columns * sizeof(float) : 0;
+  // Equal types are copied: nothing is decoded.
+  const size_t row_bytes = rows != 0 && source_type != target_type ? columns * sizeof(float) : 0;
   const size_t scratch_bytes = row_bytes > kScratchBytes ? row_bytes : kScratchBytes;
   float* scratch = static_cast<float*>(malloc(scratch_bytes));
   if (!scratch) return fail_status(env, QS_OUT_OF_MEMORY);

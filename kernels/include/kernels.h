@@ -83,8 +83,9 @@ qs_status qs_quantize_rows(int32_t type, const float* source, size_t source_byte
 qs_status qs_dequantize_rows(int32_t type, const void* source, size_t source_bytes, float* target, size_t target_bytes,
                              size_t rows, size_t columns, int32_t isa);
 
-// Decodes rows of one type and encodes them as another. Equal types are copied without a look at the values, as
-// llama-quantize does. Otherwise a NaN or infinity in the decoded source is QS_NON_FINITE and a scale (or, for F16 and
+// Decodes rows of one type and encodes them as another. Equal types are copied (source and target may then be the same
+// memory); a NaN or infinity among the numbers or scales copied is QS_NON_FINITE, as llama-quantize refuses it.
+// Otherwise a NaN or infinity in the decoded source is QS_NON_FINITE and a scale (or, for F16 and
 // BF16, a value) that rounds to infinity or NaN is QS_SCALE_OVERFLOW (what ggml_validate_row_data rejects);
 // `*bad_index` then says which weight, counted from the first weight of the call: the value itself, or the first weight
 // of the block. On such an error the contents of `target` are unspecified. `scratch` holds one row at least; 64 KiB

@@ -71,7 +71,7 @@ export interface KernelBackend {
     columns: number,
     isa?: string,
   ): void;
-  /** Decodes rows of one type and encodes them as another; equal types are copied unseen. */
+  /** Decodes rows of one type and encodes them as another; equal types are copied, in place if it is the same array. */
   convertRows(
     sourceType: GgmlTypeId,
     source: Uint8Array,

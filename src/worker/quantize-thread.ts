@@ -27,11 +27,14 @@ class QuantizeThread {
   readonly #digests = new Map<number, Hash>();
   readonly #piece = new Buffers();
   readonly #result = new Buffers();
+  readonly #types: ReadonlySet<number>;
 
   constructor(
     private readonly backend: KernelBackend,
     private readonly files: ThreadFiles,
-  ) {}
+  ) {
+    this.#types = new Set(backend.types.map(({ id }) => id));
+  }
 
   answer({ id, task }: ToThread): FromThread {
     try {
@@ -51,10 +54,8 @@ class QuantizeThread {
     if (work.kind === 'tag') return { kind: 'done', id, tag, sha256: '' };
     const { target, padding, digest } = work;
     const result = task.fromType === task.toType ? source : this.#result.take(task.byteLength);
-    if (result !== source) {
-      const converted = this.convert(task, source, result);
-      if (!converted.ok) return { kind: 'bad-weight', id, code: converted.code, index: converted.index };
-    }
+    const converted = result === source ? this.check(task, source) : this.convert(task, source, result);
+    if (!converted.ok) return { kind: 'bad-weight', id, code: converted.code, index: converted.index };
     const sha256 = digest ? this.hash(digest, result) : '';
     this.files.write(target, result);
     if (padding > 0) {
@@ -71,6 +72,20 @@ class QuantizeThread {
   ): ReturnType<KernelBackend['convertRows']> {
     const [from, to] = [ggmlType(fromType).id, ggmlType(toType).id];
     return this.backend.convertRows(from, source, to, result, rows, columns, importance);
+  }
+
+  /** What is copied must be finite, too. Integers always are. */
+  private check({ fromType }: ConversionTask, bytes: Uint8Array): ReturnType<KernelBackend['convertRows']> {
+    const { id, blockSize, typeSize, family } = ggmlType(fromType);
+    if (family === 'integer') return { ok: true };
+    if (fromType === 'F64') {
+      const index = new Float64Array(bytes.buffer, bytes.byteOffset, bytes.length / 8).findIndex(
+        value => !Number.isFinite(value),
+      );
+      return index < 0 ? { ok: true } : { ok: false, code: 'non-finite', index };
+    }
+    if (!this.#types.has(id)) return { ok: true };
+    return this.backend.convertRows(id, bytes, id, bytes, bytes.length / typeSize, blockSize);
   }
 
   private hashWritten({ target: { file, position }, byteLength, digest }: ThreadTask & { kind: 'hash' }): string {

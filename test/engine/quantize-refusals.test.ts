@@ -28,7 +28,7 @@ describe('what is refused', () => {
     data[2 * 256 + 7] = NaN;
     writeSmallModel(at('nan.gguf'), [{ name: 'blk.0.ffn_up.weight', ne: [256, 4], type: 'F32', data }]);
     expect(await failure({ source: at('nan.gguf'), type: 'Q4_K_S' })).toBe(
-      'quantize/non-finite: blk.0.ffn_up.weight: element 519 (row 2, column 7) is NaN or infinite; Q4_K cannot hold that. -> The model is damaged or was converted wrongly: fetch or convert it again, or keep this tensor in its type with a rule.',
+      'quantize/non-finite: blk.0.ffn_up.weight: expected finite weights, found NaN or infinity at element 519 (row 2, column 7). -> The model is damaged or was converted wrongly: fetch or convert it again.',
     );
     expect(files()).toEqual(['nan.gguf']);
   });

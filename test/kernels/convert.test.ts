@@ -66,11 +66,30 @@ describe.each(targets.map(target => ({ ...target, name: `${target.backend.kind}/
       expect(result).toEqual({ ok: false, code: 'non-finite', index: 32 * block });
     });
 
-    it('copies equal types without a look at them', () => {
-      const source = bytesOf(Float32Array.from([NaN, Infinity, 1, 2]));
-      const target = new Uint8Array(16);
-      expect(backend.convertRows(0, source, 0, target, 1, 4, undefined, isa)).toEqual({ ok: true });
-      expect(target).toEqual(source);
+    it('copies equal types, also in place, and finds what is not finite in every one', () => {
+      for (const { id, name, blockSize, blockBytes } of backend.types) {
+        const count = 9;
+        const good = new Uint8Array(count * blockBytes);
+        const target = new Uint8Array(good.length).fill(1);
+        const copy = (bytes: Uint8Array, to: Uint8Array) =>
+          backend.convertRows(id, bytes, id, to, count, blockSize, undefined, isa);
+        expect(copy(good, target), name).toEqual({ ok: true });
+        expect(target, name).toEqual(good);
+        for (const block of [0, 5, count - 1]) {
+          // All bits set is a NaN in every format that has one for its numbers or scales.
+          const bad = good.slice().fill(0xff, block * blockBytes, (block + 1) * blockBytes);
+          const decoded = new Float32Array(count * blockSize);
+          backend.dequantizeRows(id, bad, decoded, count, blockSize, isa);
+          const expected = decoded.every(Number.isFinite)
+            ? { ok: true }
+            : { ok: false, code: 'non-finite', index: block * blockSize };
+          if (/^(F16|BF16|F32|Q\d_[01K])$/.test(name)) expect(expected.ok, name).toBe(false);
+          const before = bad.slice();
+          expect(copy(bad, target), `${name} block ${block}`).toEqual(expected);
+          expect(copy(bad, bad), `${name} block ${block} in place`).toEqual(expected);
+          expect(bad).toEqual(before);
+        }
+      }
     });
 
     it('reports a scale that does not fit in half precision, by its first weight', () => {

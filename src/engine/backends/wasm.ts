@@ -158,10 +158,6 @@ export class WasmBackend extends DescribedBackend implements KernelBackend {
     expectAligned('source', source, this.#alignment(sourceType));
     expectAligned('target', target, this.#alignment(targetType));
     checkImportance(importance, columns);
-    if (sourceType === targetType) {
-      target.set(source);
-      return { ok: true };
-    }
     const slice = rowsPerSlice(columns);
     const scratchBytes = Math.max(columns * 4, SCRATCH_BYTES);
     const [sourceAt, targetAt, importanceAt, scratchAt] = this.#layout(

@@ -261,8 +261,8 @@ function badWeight(
   if (code === 'non-finite') {
     return new QuantsmithError(
       'quantize/non-finite',
-      `${tensor.name}: ${place} is NaN or infinite; ${tensor.toType} cannot hold that.`,
-      'The model is damaged or was converted wrongly: fetch or convert it again, or keep this tensor in its type with a rule.',
+      `${tensor.name}: expected finite weights, found NaN or infinity at ${place}.`,
+      'The model is damaged or was converted wrongly: fetch or convert it again.',
     );
   }
   return new QuantsmithError(
