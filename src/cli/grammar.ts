@@ -17,6 +17,7 @@ import {
   tokenIds,
   wholeNumber,
 } from './argument-values.js';
+import { addTokenCommands } from './grammar-tokens.js';
 import type { ComputeOptions, Invocation } from './invocation.js';
 
 export type Parsed =
@@ -93,7 +94,7 @@ function usageError(error: CommanderError, argv: readonly string[]): ErrorData {
   };
 }
 
-const COMMANDS = new Set(['inspect', 'quantize', 'run', 'check', 'logits', 'doctor']);
+const COMMANDS = new Set(['inspect', 'quantize', 'run', 'check', 'tokenize', 'detokenize', 'logits', 'doctor']);
 
 /** The commander program itself; exported so that the documentation's test can list every command and option. */
 export function buildProgram(
@@ -309,6 +310,8 @@ Examples:
 In JSON, ranges count lines and characters (UTF-16) from 0; in text, lines and columns count from 1.`,
     )
     .action((recipe: string, flags: { json: boolean }) => choose({ command: 'check', recipe, ...flags }));
+
+  addTokenCommands(program, choose);
 
   interface LogitsFlags {
     ids?: readonly number[];

@@ -86,5 +86,32 @@ export interface LogitsInvocation extends EngineOptions {
   readonly overwrite: boolean;
 }
 
+export interface TokenizeInvocation {
+  readonly command: 'tokenize';
+  readonly model: string;
+  /** The text, or the file that holds it: one of the two. */
+  readonly text?: string;
+  readonly file?: string;
+  /** Recognize control tokens in the text. */
+  readonly special: boolean;
+  /** Add what the model puts around a text. */
+  readonly bos: boolean;
+  readonly json: boolean;
+}
+
+export interface DetokenizeInvocation {
+  readonly command: 'detokenize';
+  readonly model: string;
+  readonly ids: readonly number[];
+  readonly json: boolean;
+}
+
 export type Invocation =
-  InspectInvocation | QuantizeInvocation | RunInvocation | CheckInvocation | LogitsInvocation | DoctorInvocation;
+  | InspectInvocation
+  | QuantizeInvocation
+  | RunInvocation
+  | CheckInvocation
+  | TokenizeInvocation
+  | DetokenizeInvocation
+  | LogitsInvocation
+  | DoctorInvocation;

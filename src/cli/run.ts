@@ -58,6 +58,10 @@ async function execute(invocation: Invocation, io: CliIo): Promise<ExitCode> {
       return (await import('./commands/run-recipe.js')).runRecipe(invocation, io);
     case 'check':
       return (await import('./commands/check.js')).check(invocation, io);
+    case 'tokenize':
+      return (await import('./commands/tokenize.js')).tokenize(invocation, io);
+    case 'detokenize':
+      return (await import('./commands/tokenize.js')).detokenize(invocation, io);
     case 'logits':
       return (await import('./commands/logits.js')).logits(invocation, io);
     case 'doctor':
