@@ -10,7 +10,10 @@ import { parseByteSize } from '../../core/text/byte-size.js';
 import type { QuantizeJob } from '../../protocol/worker-protocol.js';
 
 /** What an option adds to a job. */
-export interface JobPart extends Pick<Partial<QuantizeJob>, 'includeWeights' | 'excludeWeights' | 'maxShardBytes'> {
+export interface JobPart extends Pick<
+  Partial<QuantizeJob>,
+  'includeWeights' | 'excludeWeights' | 'maxShardBytes' | 'reuse'
+> {
   readonly options?: Partial<QuantizeOptions>;
   readonly keepSplit?: boolean;
 }
@@ -160,6 +163,15 @@ export const WISH_OPTIONS: readonly WishOption[] = [
       const bytes = parseByteSize(text);
       return bytes === undefined ? refuse('Expected keep, or a size such as 4G.') : accept({ maxShardBytes: bytes });
     },
+  },
+  {
+    key: 'earlier',
+    label: 'Earlier outputs',
+    detail: 'Tensors that would come out the same need not be computed again',
+    none: 'tensors are taken over from them',
+    choices: [{ value: 'ignore', detail: 'compute every tensor, and keep no record of this output' }],
+    prompt: '',
+    parse: text => (text === 'ignore' ? accept({ reuse: false }) : refuse('earlier: expected ignore.')),
   },
 ];
 

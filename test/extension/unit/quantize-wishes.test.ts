@@ -49,6 +49,8 @@ test.each([
   ['split', 'keep', { keepSplit: true, options: {} }],
   ['split', '4G', { maxShardBytes: 4e9, options: {} }],
   ['split', 'two', 'Expected keep, or a size such as 4G.'],
+  ['earlier', 'ignore', { reuse: false, options: {} }],
+  ['earlier', 'use', 'earlier: expected ignore.'],
   ['nonsense', 'x', /^nonsense is not an option; there are rules, /],
 ])('%s: %s', (key, text, expected) => {
   if (expected instanceof RegExp) expect(parsed(key, text)).toMatch(expected);
