@@ -116,6 +116,17 @@ inline void pack_nibbles_16(const uint8_t* codes, uint8_t* packed) {
   }
 }
 
+// Largest magnitude. The bits of positive floats are in the order of their values, and an integer maximum may be taken
+// in any order, which lets the compiler vectorize it.
+inline float largest_magnitude(const float* x, size_t count) {
+  int32_t largest = 0;
+  for (size_t i = 0; i < count; ++i) {
+    const int32_t m = static_cast<int32_t>(bits_of(x[i]) & 0x7fffffffu);
+    largest = m > largest ? m : largest;
+  }
+  return float_of(static_cast<uint32_t>(largest));
+}
+
 // Mean square of a row, summed in order: part of the importance weights of the 32-weight formats.
 inline float row_mean_square(const float* row, size_t columns) {
   float sum = 0.0f;

@@ -38,15 +38,4 @@ inline void decode_e2m1(const uint8_t* packed, float d, size_t count, float* tar
   }
 }
 
-// Largest magnitude. The bits of positive floats are in the order of their values, and an integer maximum may be taken
-// in any order, which lets the compiler vectorize it.
-inline float largest_magnitude(const float* x, size_t count) {
-  int32_t largest = 0;
-  for (size_t i = 0; i < count; ++i) {
-    const int32_t m = static_cast<int32_t>(bits_of(x[i]) & 0x7fffffffu);
-    largest = m > largest ? m : largest;
-  }
-  return float_of(static_cast<uint32_t>(largest));
-}
-
 }  // namespace

@@ -6,5 +6,6 @@
 #include "quantize/quantize-e2m1-inl.h"
 #include "quantize/quantize-grid4-inl.h"
 #include "quantize/quantize-iq-grid-inl.h"
+#include "quantize/quantize-iq1-inl.h"
 #include "quantize/quantize-low-bit-inl.h"
 #include "quantize/quantize-k-inl.h"

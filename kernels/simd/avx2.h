@@ -29,6 +29,7 @@ struct Simd {
   static M lt(F a, F b) { return _mm256_cmp_ps(a, b, _CMP_LT_OQ); }
   static M eq(F a, F b) { return _mm256_cmp_ps(a, b, _CMP_EQ_OQ); }
   static M both(M a, M b) { return _mm256_and_ps(a, b); }
+  static M either(M a, M b) { return _mm256_or_ps(a, b); }
   static bool any(M m) { return _mm256_movemask_ps(m) != 0; }
   static bool all(M m) { return _mm256_movemask_ps(m) == 255; }
   static F select(M m, F yes, F no) { return _mm256_blendv_ps(no, yes, m); }
@@ -93,6 +94,7 @@ struct Simd {
     m = _mm256_min_ps(m, _mm256_permute_ps(m, 0xb1));
     return static_cast<uint32_t>(_mm256_movemask_ps(_mm256_cmp_ps(a, m, _CMP_EQ_OQ)));
   }
+  static F load_4(const float* p) { return _mm256_broadcast_ps(reinterpret_cast<const __m128*>(p)); }
 
   static void transpose(const float* source, size_t stride, F* out) {
     F r[8], t[8];

@@ -29,6 +29,7 @@ struct Simd {
   static M lt(F a, F b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
   static M eq(F a, F b) { return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ); }
   static M both(M a, M b) { return static_cast<M>(a & b); }
+  static M either(M a, M b) { return static_cast<M>(a | b); }
   static bool any(M m) { return m != 0; }
   static bool all(M m) { return m == 0xffff; }
   static F select(M m, F yes, F no) { return _mm512_mask_blend_ps(m, no, yes); }
@@ -79,6 +80,8 @@ struct Simd {
     return {_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(v))))};
   }
   static F lookup(const Table& t, I index) { return _mm512_permutexvar_ps(index, t.values); }
+
+  static F load_4(const float* p) { return _mm512_broadcast_f32x4(_mm_loadu_ps(p)); }
 
   // Within 128-bit quarters first (4x4), then the quarters.
   static constexpr bool has_permute = true;

@@ -30,6 +30,7 @@ struct Simd {
   static M lt(F a, F b) { return vcltq_f32(a, b); }
   static M eq(F a, F b) { return vceqq_f32(a, b); }
   static M both(M a, M b) { return vandq_u32(a, b); }
+  static M either(M a, M b) { return vorrq_u32(a, b); }
   static bool any(M m) { return vmaxvq_u32(m) != 0; }
   static bool all(M m) { return vminvq_u32(m) != 0; }
   static F select(M m, F yes, F no) { return vbslq_f32(m, yes, no); }
@@ -80,6 +81,16 @@ struct Simd {
   }
 
   static constexpr bool has_permute = false;
+  static F load_4(const float* p) { return load(p); }
+  static F permute4(F table, I index) {
+    const int32x4_t bytes = vmulq_s32(vandq_s32(index, vdupq_n_s32(3)), vdupq_n_s32(0x04040404));
+    const uint8x16_t at = vreinterpretq_u8_s32(vaddq_s32(bytes, vdupq_n_s32(0x03020100)));
+    return vreinterpretq_f32_u8(vqtbl1q_u8(vreinterpretq_u8_f32(table), at));
+  }
+  static uint32_t smallest(F a) {
+    alignas(16) static const uint32_t kBits[4] = {1, 2, 4, 8};
+    return vaddvq_u32(vandq_u32(vceqq_f32(a, vdupq_n_f32(vminvq_f32(a))), vld1q_u32(kBits)));
+  }
 
   static void transpose(const float* source, size_t stride, F* out) {
     const float32x4x2_t ab = vtrnq_f32(load(source), load(source + stride));

@@ -31,6 +31,7 @@ struct Simd {
   static M lt(F a, F b) { return wasm_f32x4_lt(a, b); }
   static M eq(F a, F b) { return wasm_f32x4_eq(a, b); }
   static M both(M a, M b) { return wasm_v128_and(a, b); }
+  static M either(M a, M b) { return wasm_v128_or(a, b); }
   static bool any(M m) { return wasm_v128_any_true(m); }
   static bool all(M m) { return wasm_i32x4_all_true(m); }
   static F select(M m, F yes, F no) { return wasm_v128_bitselect(yes, no, m); }
@@ -84,6 +85,16 @@ struct Simd {
   }
 
   static constexpr bool has_permute = false;
+  static F load_4(const float* p) { return load(p); }
+  static F permute4(F table, I index) {
+    const I bytes = wasm_i32x4_mul(and_i(index, set_i(3)), set_i(0x04040404));
+    return wasm_i8x16_swizzle(table, add_i(bytes, set_i(0x03020100)));
+  }
+  static uint32_t smallest(F a) {
+    F m = min(a, wasm_i32x4_shuffle(a, a, 2, 3, 0, 1));
+    m = min(m, wasm_i32x4_shuffle(m, m, 1, 0, 3, 2));
+    return wasm_i32x4_bitmask(eq(a, m));
+  }
 
   static void transpose(const float* source, size_t stride, F* out) {
     const F a = load(source), b = load(source + stride), c = load(source + 2 * stride), d = load(source + 3 * stride);

@@ -29,6 +29,7 @@ struct Simd {
   static M lt(F a, F b) { return _mm_cmplt_ps(a, b); }
   static M eq(F a, F b) { return _mm_cmpeq_ps(a, b); }
   static M both(M a, M b) { return _mm_and_ps(a, b); }
+  static M either(M a, M b) { return _mm_or_ps(a, b); }
   static bool any(M m) { return _mm_movemask_ps(m) != 0; }
   static bool all(M m) { return _mm_movemask_ps(m) == 15; }
   static F select(M m, F yes, F no) { return _mm_or_ps(_mm_and_ps(m, yes), _mm_andnot_ps(m, no)); }
@@ -91,6 +92,18 @@ struct Simd {
   }
 
   static constexpr bool has_permute = false;
+  static F load_4(const float* p) { return load(p); }
+  static F permute4(F table, I index) {  // no shuffle by variable before SSSE3
+    const I low = _mm_slli_epi32(index, 31), high = _mm_slli_epi32(index, 30);
+    const F even = select(sign_mask(high), _mm_shuffle_ps(table, table, 0xaa), _mm_shuffle_ps(table, table, 0x00));
+    const F odd = select(sign_mask(high), _mm_shuffle_ps(table, table, 0xff), _mm_shuffle_ps(table, table, 0x55));
+    return select(sign_mask(low), odd, even);
+  }
+  static uint32_t smallest(F a) {
+    F m = _mm_min_ps(a, _mm_shuffle_ps(a, a, 0x4e));
+    m = _mm_min_ps(m, _mm_shuffle_ps(m, m, 0xb1));
+    return static_cast<uint32_t>(_mm_movemask_ps(_mm_cmpeq_ps(a, m)));
+  }
 
   static void transpose(const float* source, size_t stride, F* out) {
     F a = load(source), b = load(source + stride), c = load(source + 2 * stride), d = load(source + 3 * stride);
@@ -100,6 +113,7 @@ struct Simd {
 
  private:
   static I pick(I mask, I yes, I no) { return _mm_or_si128(_mm_and_si128(mask, yes), _mm_andnot_si128(mask, no)); }
+  static M sign_mask(I a) { return _mm_castsi128_ps(_mm_srai_epi32(a, 31)); }
   static I load_32(const void* p) {
     int32_t word;
     __builtin_memcpy(&word, p, 4);

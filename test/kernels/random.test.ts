@@ -142,6 +142,7 @@ describe(`against the scalar reference (QUANTSMITH_TEST_SEED=${SEED})`, () => {
       Q5_K: 0.0373,
       Q2_K: 0.294,
       Q3_K: 0.1496,
+      IQ1_M: 0.595,
       IQ2_S: 0.27,
       IQ3_XXS: 0.217,
       IQ3_S: 0.1674,

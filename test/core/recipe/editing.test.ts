@@ -88,7 +88,7 @@ describe('completion offers', () => {
     const norms = 9 * 896;
     const expected = ((weights * 34) / 32 + norms * 4) * (8 / (weights + norms));
     expect(Number(/^[\d.]+/.exec(found?.detail ?? '')?.[0])).toBeCloseTo(expected, 2);
-    expect(items.map(item => item.label)).not.toContain('IQ1_S');
+    expect(items.map(item => item.label)).not.toContain('NVFP4');
   });
 
   test('patterns of the model before single tensors', () => {
