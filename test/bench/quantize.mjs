@@ -6,9 +6,9 @@
 //     --threads=N          default: all processors     --runs=5     --backend=auto|native|wasm
 //     --peer=PATH          llama-quantize; default: LLAMA_QUANTIZE, then PATH. Without one only ours is measured.
 //     --folder=DIR         models and outputs; default: dist/.bench. Models stay there for the next time.
-//     --wasm               afterwards one WASM thread against one native AVX2 thread, per ggml type
-//     --markdown           the table as Markdown
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+//     --wasm               afterwards one WASM thread against one native AVX2 thread: whole runs, then kernels alone
+//     --readme             writes the table into README.md, section Performance
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { loadSources } from './load-sources.mjs';
@@ -29,6 +29,26 @@ const GOALS = {
 };
 /** For these a plain copy of the same bytes is the limit; it is measured beside them. */
 const COPY_LIMITED = ['Q4_0', 'Q8_0', 'BF16'];
+
+const COLUMNS = [
+  'model',
+  'type',
+  'ours s',
+  'peer s',
+  'ratio',
+  'goal',
+  'met',
+  'ours CPU s',
+  'peer CPU s',
+  'ours MB',
+  'peer MB',
+  'copy s',
+  'of copy',
+  'note',
+];
+
+/** One WASM thread must reach this share of one native AVX2 thread. */
+const WASM_GOAL = 0.35;
 
 function of(goal, names) {
   return Object.fromEntries(names.split(' ').map(name => [name, goal]));
@@ -60,16 +80,24 @@ if (!peer)
     'peer: none, only ours is measured. Install llama.cpp or name its llama-quantize with --peer or LLAMA_QUANTIZE.',
   );
 const rows = [];
+let peerName = 'not installed';
 for (const name of (options.models ?? '0.5b,1.5b').split(',')) {
   const model = preparedModel(name);
-  if (peer && rows.length === 0) console.log(`peer: ${peer.file}, ${await peerVersion(model.file)}`);
+  if (peer && rows.length === 0) {
+    peerName = await peerVersion(model.file);
+    console.log(`peer: ${peer.file}, ${peerName}`);
+  }
   for (const type of typesWanted()) {
     const row = await measured(model, type);
     rows.push(row);
     print(row);
   }
 }
-if (options.wasm !== undefined) await wasmShare({ loadBackend, ggmlType, directory: path.join(root, 'dist/kernels') });
+if (options.wasm !== undefined) {
+  await wasmRuns(preparedModel((options.models ?? '0.5b').split(',')[0]));
+  await wasmShare({ loadBackend, ggmlType, directory: path.join(root, 'dist/kernels'), goal: WASM_GOAL });
+}
+if (options.readme !== undefined) writeReadme();
 process.exitCode = rows.some(({ differs }) => differs !== undefined) ? 1 : 0;
 
 /** A model that is made here has its importance matrix beside it; one given by path may have one of that name. */
@@ -96,6 +124,26 @@ function typesWanted() {
   ]);
 }
 
+/** Without reuse: nothing of the run before is taken over. */
+function argumentsOf(model, output, wanted, count, backend) {
+  const [name, weighted] = wanted.split('+');
+  return [
+    path.join(root, 'dist/cli.js'),
+    'quantize',
+    model.file,
+    output,
+    '--type',
+    fileTypeByName(name).name,
+    '--threads',
+    String(count),
+    '--backend',
+    backend,
+    '--quiet',
+    '--no-reuse',
+    ...(weighted ? ['--imatrix', model.imatrix] : []),
+  ];
+}
+
 async function measured(model, wanted) {
   const [name, weighted] = wanted.split('+');
   const type = fileTypeByName(name);
@@ -107,16 +155,7 @@ async function measured(model, wanted) {
   if (weighted && !model.imatrix) return { ...row, note: 'no importance matrix beside the model' };
   const imatrix = weighted ? ['--imatrix', model.imatrix] : [];
   const [ours, theirs] = ['ours', 'peer'].map(who => path.join(folder, `${who}.gguf`));
-  const oursArguments = [
-    path.join(root, 'dist/cli.js'),
-    'quantize',
-    model.file,
-    ours,
-    '--type',
-    type.name,
-    '--no-reuse',
-  ];
-  oursArguments.push('--threads', String(threads), '--backend', options.backend ?? 'auto', '--quiet', ...imatrix);
+  const oursArguments = argumentsOf(model, ours, wanted, threads, options.backend ?? 'auto');
   const results = { ours: [], peer: [], copy: [] };
   try {
     for (let i = 0; i < runs; i++) {
@@ -148,39 +187,84 @@ function summary(results) {
   return { seconds: of('seconds'), cpuSeconds: of('cpuSeconds'), megabytes: of('megabytes') };
 }
 
-function print({ model, type, goal, ours, peer: theirs, copy, note }) {
+/** One row of the table, in the order of COLUMNS. */
+function cellsOf({ model, type, goal, ours, peer: theirs, copy, note }) {
   const number = (value, digits = 2) => (value === undefined || Number.isNaN(value) ? '-' : value.toFixed(digits));
   const ratio = ours && theirs ? ours.seconds / theirs.seconds : undefined;
   const verdict = ratio === undefined || goal === undefined ? '' : ratio <= goal ? 'yes' : 'no';
-  const cells = {
+  return [
     model,
     type,
-    'ours s': number(ours?.seconds),
-    'peer s': number(theirs?.seconds),
-    ratio: number(ratio),
-    goal: number(goal),
-    met: verdict,
-    'ours CPU s': number(ours?.cpuSeconds),
-    'peer CPU s': number(theirs?.cpuSeconds),
-    'ours MB': number(ours?.megabytes, 0),
-    'peer MB': number(theirs?.megabytes, 0),
-    'copy s': number(copy?.seconds),
-    'of copy': copy ? number(ours.seconds / copy.seconds) : '',
-    note: note ?? '',
-  };
-  const keys = Object.keys(cells);
-  const markdown = options.markdown !== undefined;
-  const line = values => (markdown ? `| ${values.join(' | ')} |` : values.map(aligned).join('  ').trimEnd());
-  if (rows.length === 1) {
-    console.log(line(keys));
-    if (markdown) console.log(line(keys.map(key => (/s$|ratio|goal|MB|copy/.test(key) ? '--:' : '---'))));
-  }
-  console.log(line(Object.values(cells)));
+    number(ours?.seconds),
+    number(theirs?.seconds),
+    number(ratio),
+    number(goal),
+    verdict,
+    number(ours?.cpuSeconds, 1),
+    number(theirs?.cpuSeconds, 1),
+    number(ours?.megabytes, 0),
+    number(theirs?.megabytes, 0),
+    number(copy?.seconds),
+    copy ? number(ours.seconds / copy.seconds) : '',
+    note ?? '',
+  ];
 }
 
-function aligned(value, column) {
-  if (column === 0) return value.padEnd(8);
-  return column === 1 ? value.padEnd(15) : value.padStart(8);
+function print(row) {
+  const aligned = (value, column) =>
+    column === 0 ? value.padEnd(8) : column === 1 ? value.padEnd(16) : value.padStart(7);
+  const line = values => values.map(aligned).join('  ').trimEnd();
+  if (rows.length === 1) console.log(line(COLUMNS));
+  console.log(line(cellsOf(row)));
+}
+
+/** Whole runs: reading, hashing and writing are the same for both. */
+async function wasmRuns(model) {
+  console.log(`\none thread, ${model.name}: whole runs`);
+  console.log('type              native AVX2 s    WASM s    share   goal');
+  for (const wanted of typesWanted()) {
+    const type = fileTypeByName(wanted.split('+')[0]);
+    if (!type?.available || (wanted.includes('+') && !model.imatrix)) continue;
+    const seconds = { native: [], wasm: [] };
+    const outputs = ['native', 'wasm'].map(backend => path.join(folder, `${backend}.gguf`));
+    try {
+      for (let i = 0; i < runs; i++) {
+        for (const [which, backend] of ['native', 'wasm'].entries()) {
+          rmSync(outputs[which], { force: true });
+          const command = argumentsOf(model, outputs[which], wanted, 1, backend);
+          const environment = backend === 'native' ? { QUANTSMITH_ISA: 'avx2' } : {};
+          seconds[backend].push((await run(process.execPath, command, environment)).seconds);
+        }
+        if (firstDifference(...outputs) >= 0) throw new Error('WASM and native give different files');
+      }
+      const [native, wasm] = [median(seconds.native), median(seconds.wasm)];
+      const cells = [native.toFixed(2), wasm.toFixed(2), (native / wasm).toFixed(2)].map(cell => cell.padStart(8));
+      console.log(`${wanted.padEnd(22)} ${cells.join('  ')}   ${native / wasm >= WASM_GOAL ? 'yes' : 'no'}`);
+    } catch (error) {
+      console.log(`${wanted.padEnd(22)} ${String(error.message).trim().split('\n').at(-1)}`);
+    } finally {
+      for (const file of outputs) rmSync(file, { force: true });
+    }
+  }
+}
+
+/** Replaces what stands between the marks. */
+function writeReadme() {
+  const file = path.join(root, 'README.md');
+  const text = readFileSync(file, 'utf8');
+  const [begin, end] = ['<!-- npm run bench:quantize -- --readme -->', '<!-- end -->'];
+  const [from, to] = [text.indexOf(begin), text.indexOf(end)];
+  if (from < 0 || to < from) throw new Error(`${file} has no ${begin} … ${end}`);
+  // What failed its goal or could not run is in the table too; only the empty last column is not.
+  const noted = rows.some(({ note }) => note !== undefined);
+  const columns = noted ? COLUMNS : COLUMNS.slice(0, -1);
+  const line = cells => `| ${cells.slice(0, columns.length).join(' | ')} |`;
+  const rule = columns.map(name => (/^(model|type|met|note)$/.test(name) ? '---' : '--:'));
+  const table = [columns, rule, ...rows.map(cellsOf)].map(line).join('\n');
+  const versions = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')).version;
+  const where = `${machine()}. Quantsmith ${versions}, llama-quantize ${peerName}. ${threads} threads, medians of ${runs} alternating runs.`;
+  writeFileSync(file, `${text.slice(0, from)}${begin}\n\n${table}\n\n${where}\n\n${text.slice(to)}`);
+  console.log(`written into ${file}; npm run format puts the columns in line`);
 }
 
 function findPeer() {
