@@ -12,7 +12,13 @@ import {
   type ConverterRequest,
   type TaskResult,
 } from '../engine/jobs/quantize-services.js';
-import type { FromThread, ThreadSettings, ThreadTask, ToThread } from '../protocol/quantize-thread-protocol.js';
+import type {
+  FromThread,
+  TargetFile,
+  ThreadSettings,
+  ThreadTask,
+  ToThread,
+} from '../protocol/quantize-thread-protocol.js';
 import { TOO_MANY_FILES, tooManyFiles } from './file-source.js';
 
 /** More threads than this are a mistake; each costs some 10 MB. */
@@ -52,7 +58,6 @@ export class QuantizeThreads implements Converter {
   static async start(directory: string, request: ConverterRequest): Promise<QuantizeThreads> {
     const settings: ThreadSettings = {
       files: request.files,
-      targets: request.targets,
       backend: request.backend,
       kernelDirectory: path.join(directory, 'kernels'),
     };
@@ -83,6 +88,10 @@ export class QuantizeThreads implements Converter {
     return this.members.length;
   }
 
+  writeTo(targets: readonly TargetFile[]): void {
+    for (const { worker } of this.members) worker.postMessage({ kind: 'targets', targets } satisfies ToThread);
+  }
+
   run(thread: number, task: ThreadTask): Promise<TaskResult> {
     if (this.failure) return Promise.reject(this.failure);
     const member = this.members[thread];
@@ -90,7 +99,7 @@ export class QuantizeThreads implements Converter {
     const id = this.nextId++;
     return new Promise((resolve, reject) => {
       member.open.set(id, { resolve, reject });
-      member.worker.postMessage({ id, task } satisfies ToThread);
+      member.worker.postMessage({ kind: 'task', id, task } satisfies ToThread);
     });
   }
 

@@ -30,7 +30,7 @@ export interface ConversionTask {
 
 /** Where bytes are or belong in the output. */
 export interface OutputPlace {
-  /** Index into {@link ThreadSettings.targets}. */
+  /** Index into the targets that the thread was told. */
   readonly file: number;
   readonly position: number;
 }
@@ -75,16 +75,15 @@ export interface TargetFile {
 /** What a thread is started with. */
 export interface ThreadSettings {
   readonly files: readonly FileIdentity[];
-  readonly targets: readonly TargetFile[];
   readonly backend: BackendChoice;
   /** Folder of the built kernels. */
   readonly kernelDirectory: string;
 }
 
-export interface ToThread {
-  readonly id: number;
-  readonly task: ThreadTask;
-}
+export type ToThread =
+  /** Once, before the first task that writes: threads start while it is still being decided what to write. */
+  | { readonly kind: 'targets'; readonly targets: readonly TargetFile[] }
+  | { readonly kind: 'task'; readonly id: number; readonly task: ThreadTask };
 
 export type FromThread =
   | { readonly kind: 'ready'; readonly backend: 'native' | 'wasm'; readonly isa: string }

@@ -36,7 +36,7 @@ class QuantizeThread {
     this.#types = new Set(backend.types.map(({ id }) => id));
   }
 
-  answer({ id, task }: ToThread): FromThread {
+  answer({ id, task }: ToThread & { kind: 'task' }): FromThread {
     try {
       return this.perform(id, task);
     } catch (error) {
@@ -119,13 +119,15 @@ class Buffers {
 }
 
 async function main(): Promise<void> {
-  const { files, targets, backend: choice, kernelDirectory } = workerData as ThreadSettings;
+  const { files, backend: choice, kernelDirectory } = workerData as ThreadSettings;
   const send = (message: FromThread): void => parentPort?.postMessage(message);
   try {
     const { backend } = await loadBackend(choice, kernelDirectory);
-    const thread = new QuantizeThread(backend, new ThreadFiles(files, targets));
+    const threadFiles = new ThreadFiles(files);
+    const thread = new QuantizeThread(backend, threadFiles);
     parentPort?.on('message', (message: ToThread) => {
-      send(thread.answer(message));
+      if (message.kind === 'targets') threadFiles.targets = message.targets;
+      else send(thread.answer(message));
     });
     send({ kind: 'ready', backend: backend.kind, isa: backend.isa });
   } catch (error) {

@@ -25,10 +25,10 @@ export class ThreadFiles {
   readonly #sources = new Descriptors();
   readonly #targets = new Descriptors();
 
-  constructor(
-    private readonly files: readonly FileIdentity[],
-    private readonly targets: readonly TargetFile[],
-  ) {}
+  /** Set once, before anything is written. */
+  targets: readonly TargetFile[] = [];
+
+  constructor(private readonly files: readonly FileIdentity[]) {}
 
   /** Fills `bytes` from the source, numbers turned round if the task says so. Throws a QuantsmithError. */
   readSource({ source: { shard, fileOffset, byteLength }, swap }: ConversionTask, bytes: Uint8Array): void {

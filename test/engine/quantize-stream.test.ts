@@ -52,6 +52,10 @@ class NotedThreads implements Converter {
     this.#open = Array.from({ length: threads }, () => 0);
   }
 
+  writeTo(): void {
+    this.wrong.push('told where to write by the stream');
+  }
+
   run(thread: number, task: ThreadTask): Promise<TaskResult> {
     if (task.kind === 'convert' && ++this.#open[thread]! > TASKS_PER_THREAD) this.wrong.push('too many tasks at once');
     const result = this.#queues[thread]!.then(async () => {

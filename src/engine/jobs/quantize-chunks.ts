@@ -83,7 +83,7 @@ export function largestChunk(tensors: readonly PlannedTensor[]): {
 }
 
 /** About how many tasks these tensors make; at least 1. */
-export function taskCount(tensors: readonly PlannedTensor[]): number {
+export function taskCount(tensors: readonly Pick<PlannedTensor, 'elementCount'>[]): number {
   return Math.max(
     1,
     tensors.reduce((sum, tensor) => sum + Math.ceil(tensor.elementCount / CHUNK_WEIGHTS), 0),

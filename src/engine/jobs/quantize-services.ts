@@ -51,6 +51,8 @@ export interface Converter {
   readonly threads: number;
   readonly backend: 'native' | 'wasm';
   readonly isa: string;
+  /** Tells the threads the output files, before the first task that writes. */
+  writeTo(targets: readonly TargetFile[]): void;
   /**
    * Gives a task to a thread, counted from 0, which does its tasks in the order in which they come. Rejects with a
    * WriteFailure, or with a QuantsmithError if the source cannot be read or the thread is gone.
@@ -62,7 +64,6 @@ export interface Converter {
 
 export interface ConverterRequest {
   readonly files: readonly FileIdentity[];
-  readonly targets: readonly TargetFile[];
   readonly backend: BackendChoice;
   readonly threads: number;
 }

@@ -30,7 +30,7 @@ import type { FileIdentity } from '../../protocol/quantize-thread-protocol.js';
 import type { QuantizeJob } from '../../protocol/worker-protocol.js';
 import { chunksOf, largestChunk, taskCount } from './quantize-chunks.js';
 import { NO_ORIGINS, remember, takeOver, wishesOf } from './quantize-reuse.js';
-import type { MadeTensor, OpenedImatrix, QuantizeServices, QuantizeSource } from './quantize-services.js';
+import type { Converter, MadeTensor, OpenedImatrix, QuantizeServices, QuantizeSource } from './quantize-services.js';
 import { convertTensors, TASKS_PER_THREAD, throwIfCancelled, type Finished, type Stream } from './quantize-stream.js';
 import { sampleWeights } from './weight-samples.js';
 
@@ -69,14 +69,17 @@ export async function runQuantize(
   throwIfCancelled(signal);
   const source = await services.openSource(job.source, signal);
   let opened: OpenedImatrix | undefined;
+  let converter: Promise<Converter> | undefined;
   try {
     progress({ phase: 'plan', done: 0, total: 0, bytesPerSecond: 0 });
+    // Threads start while it is decided what to do: that takes about as long (50 to 100 ms), on this thread alone.
+    if (!job.dryRun) converter = startThreads(job, source, services);
     if (job.imatrix !== undefined) opened = await services.openImatrix(job.imatrix, signal);
     const prepared = await prepare(job, source, opened, services, signal);
     throwIfCancelled(signal);
-    const outcome = job.dryRun
-      ? { ...(await services.kernels(job.backend)), made: [], origins: NO_ORIGINS, problems: [] }
-      : await write(prepared, services, { signal, progress });
+    const outcome = converter
+      ? await write(prepared, converter, services, { signal, progress })
+      : { ...(await services.kernels(job.backend)), made: [], origins: NO_ORIGINS, problems: [] };
     const { plan, paths, byteLengths } = prepared;
     return {
       output: paths[0] ?? job.output,
@@ -99,9 +102,28 @@ export async function runQuantize(
     throwIfCancelled(signal);
     throw error;
   } finally {
+    void converter?.then(
+      started => {
+        started.close();
+      },
+      () => undefined,
+    );
     await opened?.close();
     await source.close();
   }
+}
+
+/** A failure is that of the promise when it is awaited, which it is not if the job is refused before. */
+function startThreads(job: QuantizeJob, source: QuantizeSource, services: QuantizeServices): Promise<Converter> {
+  const threads = threadsFor(job, source, services);
+  const starting = services.openConverter({ files: source.files, backend: job.backend, threads });
+  starting.catch(() => undefined);
+  return starting;
+}
+
+/** A thread costs 30 ms to start: no more of them than tasks. */
+function threadsFor(job: QuantizeJob, { model }: QuantizeSource, services: QuantizeServices): number {
+  return Math.min(job.threads > 0 ? job.threads : services.physicalCores(), taskCount(model.tensors));
 }
 
 async function prepare(
@@ -134,8 +156,7 @@ async function prepare(
   const byteLengths = headerLengths.map((length, i) => length + (plan.shards[i]?.dataLength ?? 0));
   const paths = outputPaths(job.output, plan.shards.length);
   const files = [...source.files, ...(opened ? [opened.file] : [])];
-  // A thread costs 30 ms to start: no more of them than tasks.
-  const threads = Math.min(job.threads > 0 ? job.threads : services.physicalCores(), taskCount(plan.tensors));
+  const threads = threadsFor(job, source, services);
   const largest = largestChunk(sound ? plan.tensors : []);
   const facts = await services.placeFacts({
     paths,
@@ -209,10 +230,11 @@ function layOutHeaders({ model }: QuantizeSource, plan: QuantizationPlan): reado
 
 async function write(
   prepared: Prepared,
+  starting: Promise<Converter>,
   services: QuantizeServices,
   { signal, progress }: QuantizeContext,
 ): Promise<Written> {
-  const { job, source, plan, paths, headers, byteLengths, threads, imatrix } = prepared;
+  const { job, source, plan, paths, headers, byteLengths, imatrix } = prepared;
   // Unsuitable tensors are refused before anything is touched.
   for (const tensor of plan.tensors) chunksOf(tensor, littleEndian(source, tensor)).next();
   const fingerprint = await fingerprintOf(prepared, services, signal);
@@ -229,13 +251,9 @@ async function write(
     createFolder: job.createFolder ?? false,
   });
   try {
-    const converter = await services.openConverter({
-      files: source.files,
-      targets: output.targets,
-      backend: job.backend,
-      threads,
-    });
+    const converter = await starting;
     try {
+      converter.writeTo(output.targets);
       const stream: Stream = {
         tensors: plan.tensors,
         wishes,
