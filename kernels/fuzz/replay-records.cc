@@ -106,7 +106,9 @@ int shrinking_rows(Random random, unsigned long rounds, int32_t isa, int* compar
     }
     for (size_t type = 0; type < qs_type_count(); ++type) {
       const char* name = qs_type_name(type);
-      if (strcmp(name, "Q4_1") && strcmp(name, "Q5_1") && strcmp(name, "Q4_K") && strcmp(name, "Q5_K")) continue;
+      const bool searched = !strcmp(name, "Q4_1") || !strcmp(name, "Q5_1") || !strcmp(name, "Q2_K") ||
+                            !strcmp(name, "Q4_K") || !strcmp(name, "Q5_K");
+      if (!searched) continue;
       const size_t bytes = kColumns / qs_type_block_size(type) * qs_type_block_bytes(type);
       const auto encode = [&](void* target, int32_t with) {
         const qs_status status = qs_quantize_rows(qs_type_id(type), source, sizeof source, target, bytes, 1, kColumns,
