@@ -105,11 +105,17 @@ function planTable(report: QuantizationReport): string {
   );
 }
 
+function forecastText({ forecast: { disk, memory } }: QuantizationReport): string {
+  const free = disk.free === null ? '' : `, where ${formatBytes(disk.free)} are free`;
+  const available = memory.available === null ? '' : ` of ${formatBytes(memory.available)} available`;
+  return `It would take ${formatBytes(disk.needed)} in ${printable(disk.path)}${free}, and up to ${formatBytes(memory.needed)} of memory${available}.\n`;
+}
+
 function closing(report: QuantizationReport, style: Style): string {
   const how = `${report.backend} backend, ${report.kernels} kernels, ${plural(report.threads, 'thread')}`;
   if (report.dryRun) {
     const files = report.files.length > 1 ? ` in ${report.files.length} files` : '';
-    return `Dry run: nothing was written. ${printable(report.output)} would have ${formatBytesExactly(report.byteLength)}${files} (${how}).\n`;
+    return `Dry run: nothing was written. ${printable(report.output)} would have ${formatBytesExactly(report.byteLength)}${files} (${how}).\n${forecastText(report)}`;
   }
   const lines =
     report.files.length > 1

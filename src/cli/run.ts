@@ -69,10 +69,14 @@ async function execute(invocation: Invocation, io: CliIo): Promise<ExitCode> {
   }
 }
 
+const LEFT_FOR_RESUME =
+  'The same command goes on where this run stopped. Without --resume it begins anew and removes what is left: ' +
+  '.NAME.quantsmith-partial and .NAME.quantsmith-journal beside the output, which can also be deleted by hand.';
+
 /** Who asked for `--resume` wants to know that there is something to go on with. */
 function withResumeHint(failure: Failure, invocation: Invocation): Failure {
   if (failure.exit !== EXIT.interrupted || !('resume' in invocation && invocation.resume)) return failure;
-  return { ...failure, data: { ...failure.data, hint: 'The same command goes on where this run stopped.' } };
+  return { ...failure, data: { ...failure.data, hint: LEFT_FOR_RESUME } };
 }
 
 /** The same decision the parser would have made, for arguments that it could not parse. */

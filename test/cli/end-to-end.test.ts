@@ -24,7 +24,7 @@ describe.skipIf(!isBuilt)('quantize', () => {
     expect(exit, stderr).toBe(0);
     const report = JSON.parse(stdout) as ReportDocument;
     expect(Object.keys(report).sort()).toEqual(
-      'backend bitsPerWeight byteLength dryRun files kernels origins output problems seconds tensors threads'.split(
+      'backend bitsPerWeight byteLength dryRun files forecast kernels origins output problems seconds tensors threads'.split(
         ' ',
       ),
     );

@@ -25,6 +25,7 @@ const report: QuantizationReport = {
     tensor('blk.1.ffn_up.weight', 'Q4_K', 1440, 'mixture Q4_K_M: ffn_up'),
   ],
   origins: { computed: 3, copied: 1, reused: 0, resumed: 0 },
+  forecast: { disk: { path: '/models', needed: 5000, free: 8e9 }, memory: { needed: 9_437_184, available: null } },
   bitsPerWeight: 5.5,
   byteLength: 5000,
   seconds: 93.4,
@@ -78,6 +79,7 @@ Q5_0         1  704 bytes         5.50
 total        4    4.61 kB         5.50
 
 Dry run: nothing was written. /models/out.gguf would have 5.00 kB (5,000 bytes) (native backend, avx2 kernels, 1 thread).
+It would take 5.00 kB in /models, where 8.00 GB are free, and up to 9.44 MB of memory.
 `);
   });
 

@@ -38,7 +38,7 @@ export async function runRecipe(invocation: RunInvocation, io: CliIo): Promise<E
   await io.stdout.write(
     invocation.json
       ? jsonDocument({ outputs: [report] satisfies QuantizationReport[], evaluation: null, gates: [], record: null })
-      : quantizationText(report, styleFor(io.stdout, io.env)),
+      : quantizationText(withoutSaid(report, diagnostics), styleFor(io.stdout, io.env)),
   );
   return exitOf(report);
 }
@@ -46,6 +46,24 @@ export async function runRecipe(invocation: RunInvocation, io: CliIo): Promise<E
 /** `output-exists` is said by the job where it matters, with the right remedy; the editor's hint would say it twice. */
 function isWorthALine({ severity }: RecipeDiagnostic): boolean {
   return severity === 'error' || severity === 'warning';
+}
+
+/** Names of the same finding in the recipe's diagnostics and in the plan, where they differ. */
+const SAME_FINDING: Readonly<Record<string, string>> = {
+  'recipe/no-match': 'plan/rule-unused',
+  'recipe/dead-rule': 'plan/rule-shadowed',
+  'recipe/never-quantized': 'plan/rule-without-effect',
+};
+
+/** For people, what the lines above have said with its place is not said again; JSON has everything. */
+function withoutSaid(report: QuantizationReport, diagnostics: readonly RecipeDiagnostic[]): QuantizationReport {
+  const said = new Set(
+    diagnostics.filter(isWorthALine).map(({ code }) => SAME_FINDING[code] ?? code.replace('recipe/', 'plan/')),
+  );
+  return {
+    ...report,
+    problems: report.problems.filter(({ code, severity }) => severity === 'error' || !said.has(code)),
+  };
 }
 
 /** A recipe of version 1 has one output; naming another is a mistake, not a wish for nothing. */

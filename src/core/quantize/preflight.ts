@@ -3,7 +3,7 @@
 // nobody fixes three problems in three runs.
 import type { Problem } from '../problem.js';
 import { formatBytes } from '../text/quantity.js';
-import type { QuantizationPlan } from './quantization-plan.js';
+import type { QuantizationPlan, ResourceForecast } from './quantization-plan.js';
 
 /** What the job found at the place of one output file. */
 export interface OutputFacts {
@@ -70,6 +70,18 @@ export function preflight(
   ];
   const rank = { error: 0, warning: 1, info: 2 };
   return problems.sort((a, b) => rank[a.severity] - rank[b.severity]);
+}
+
+/** What the run will take, from the same numbers its warnings come from. */
+export function resourceForecast(byteLength: number, facts: PreflightFacts): ResourceForecast {
+  return {
+    disk: {
+      path: facts.folder.path,
+      needed: Math.max(0, byteLength - facts.resumedBytes),
+      free: facts.diskFree ?? null,
+    },
+    memory: { needed: facts.memoryNeeded, available: facts.memoryAvailable ?? null },
+  };
 }
 
 function outputProblems(output: OutputFacts, overwrite: boolean): readonly Problem[] {

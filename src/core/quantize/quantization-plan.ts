@@ -122,6 +122,17 @@ export interface TensorOrigins {
   readonly resumed: number;
 }
 
+/** What a run takes of the machine, as predicted before it begins; bytes, null where the system does not say. */
+export interface ResourceForecast {
+  /**
+   * On the file system of `path`, the output's folder or the closest one that exists. The temporary files lie there too and
+   * become the output, so this is needed once; a file that is replaced keeps its space until then.
+   */
+  readonly disk: { readonly path: string; readonly needed: number; readonly free: number | null };
+  /** For weights and results; the program itself takes some 60 MB more. */
+  readonly memory: { readonly needed: number; readonly available: number | null };
+}
+
 export interface QuantizationReport {
   readonly output: string;
   /** All files written; one unless the output is split. */
@@ -137,6 +148,7 @@ export interface QuantizationReport {
   readonly backend: 'native' | 'wasm';
   /** The instruction set the kernels ran with, for example `avx512`. */
   readonly kernels: string;
+  readonly forecast: ResourceForecast;
   readonly problems: readonly Problem[];
   readonly dryRun: boolean;
 }

@@ -14,7 +14,7 @@ import {
   type ImportanceEntry,
   type ImportanceMatrix,
 } from '../../core/quantize/importance-matrix.js';
-import { outputByteLength, preflight } from '../../core/quantize/preflight.js';
+import { outputByteLength, preflight, resourceForecast } from '../../core/quantize/preflight.js';
 import { headerByteLengths } from '../../core/quantize/plan-metadata.js';
 import { planQuantization } from '../../core/quantize/plan.js';
 import { findQuantizationGrid } from '../../core/quantize/quantization-grid.js';
@@ -24,6 +24,7 @@ import type {
   PlannedTensor,
   QuantizationPlan,
   QuantizationReport,
+  ResourceForecast,
   TensorOrigins,
 } from '../../core/quantize/quantization-plan.js';
 import type { FileIdentity } from '../../protocol/quantize-thread-protocol.js';
@@ -51,6 +52,7 @@ interface Prepared {
   readonly headers: readonly GgufHeader[];
   readonly byteLengths: readonly number[];
   readonly threads: number;
+  readonly forecast: ResourceForecast;
   readonly problems: readonly Problem[];
 }
 
@@ -94,6 +96,7 @@ export async function runQuantize(
       backend: outcome.backend,
       kernels: outcome.isa,
       origins: outcome.origins,
+      forecast: prepared.forecast,
       problems: [...prepared.problems, ...outcome.problems],
       dryRun: job.dryRun,
     };
@@ -165,7 +168,8 @@ async function prepare(
     createFolder: job.createFolder ?? false,
   });
   const memoryNeeded = memoryOf(largest, threads);
-  const checked = preflight(plan, headerLengths, { ...facts, overwrite: job.overwrite, memoryNeeded });
+  const preflightFacts = { ...facts, overwrite: job.overwrite, memoryNeeded };
+  const checked = preflight(plan, headerLengths, preflightFacts);
   const problems = [...source.problems, ...(opened?.problems ?? []), ...checked];
   if (!job.dryRun) throwReport(problems);
   if (outputByteLength(plan, headerLengths) !== byteLengths.reduce((sum, length) => sum + length, 0)) {
@@ -181,6 +185,7 @@ async function prepare(
     headers,
     byteLengths,
     threads,
+    forecast: resourceForecast(outputByteLength(plan, headerLengths), preflightFacts),
     problems,
   };
 }

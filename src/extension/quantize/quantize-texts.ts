@@ -164,3 +164,9 @@ export function failureText(error: ErrorData, source: string): FailureText {
     canRetry: RETRY.test(error.code),
   };
 }
+
+/** Where a killed run's bytes are, and what can be done with them. */
+export function interruptedText(files: readonly string[]): string {
+  const names = files.map(file => path.basename(file)).join(', ');
+  return `What it wrote is kept in ${names} in ${path.dirname(files[0] ?? '')}: Try Again goes on there, Discard deletes it.`;
+}

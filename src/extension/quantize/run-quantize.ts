@@ -4,12 +4,21 @@ import * as path from 'node:path';
 import * as vscode from 'vscode';
 import { errorData, restOf, type ErrorData } from '../../core/problem.js';
 import type { QuantizationReport } from '../../core/quantize/quantization-plan.js';
+import { discardInterrupted, interruptedFiles } from '../../platform/interrupted-output.js';
 import type { Services } from '../feature.js';
 import { errorLine, logAt } from '../services/log.js';
 import { computeSettings } from '../services/settings.js';
 import { confirmOverwrite } from './ask.js';
 import { quantizeJob, type QuantizeRequest } from './quantize-request.js';
-import { failureText, percentDone, problemLine, progressText, reportLines, resultText } from './quantize-texts.js';
+import {
+  failureText,
+  interruptedText,
+  percentDone,
+  problemLine,
+  progressText,
+  reportLines,
+  resultText,
+} from './quantize-texts.js';
 
 /** What `quantsmith.quantize` returns; undefined there means that the user left before anything was started. */
 export type QuantizeOutcome =
@@ -106,17 +115,28 @@ function revealCommand(file: vscode.Uri): { title: string; command: string } | u
 
 async function announceFailure(error: ErrorData, request: QuantizeRequest, services: Services): Promise<void> {
   const { message, canRetry } = failureText(error, request.source);
+  // Only a run that could not clean up leaves files: its worker was killed.
+  const left = error.code === 'worker/gone' ? await interruptedFiles(request.output) : [];
+  const kept = left.length === 0 ? '' : ` ${interruptedText(left)}`;
   const showLog = 'Show Log';
   const retry = 'Try Again';
   const replace = 'Replace…';
   const cancelOther = 'Cancel Running Job';
+  const discard = 'Discard';
   const action =
     error.code === 'job/busy' ? [cancelOther] : error.code === 'output/exists' ? [replace] : canRetry ? [retry] : [];
-  const pressed = await vscode.window.showErrorMessage(message, ...action, showLog);
+  const cleanUp = left.length === 0 ? [] : [discard];
+  const pressed = await vscode.window.showErrorMessage(message + kept, ...action, ...cleanUp, showLog);
   if (pressed === showLog) services.log.show();
   else if (pressed === retry) await runQuantize({ ...request, resume: true }, services);
   else if (pressed === cancelOther) services.jobs.cancel();
+  else if (pressed === discard) await discardLeft(request.output);
   else if (pressed === replace && (await confirmOverwrite(request.output))) {
     await runQuantize({ ...request, overwrite: true }, services);
   }
+}
+
+async function discardLeft(output: string): Promise<void> {
+  if (await discardInterrupted(output)) return;
+  void vscode.window.showWarningMessage(`Another run is writing ${path.basename(output)}; its files were left alone.`);
 }

@@ -115,6 +115,7 @@ const report: QuantizationReport = {
     { name: 'c', fromType: 'F16', toType: 'Q4_K', rule: '', byteLength: 2_000_000, sha256: '' },
   ],
   origins: { computed: 3, copied: 0, reused: 0, resumed: 0 },
+  forecast: { disk: { path: '/models', needed: 5000, free: 8e9 }, memory: { needed: 9_437_184, available: null } },
   bitsPerWeight: 4.9,
   byteLength: 6_100_000,
   seconds: 1.3,
