@@ -77,14 +77,30 @@ export class BytePairEncoder extends Merging {
     const { codePoints, bytes } = decodeLenient(input);
     const text = new SplitText(codePoints);
     let at = 0;
+    const { rawText } = this.vocabulary.preTokenizer;
     const allAscii = codePoints.length === bytes.length;
     const word: Emit = (start, end) => {
       let length = end - start;
       if (!allAscii) for (let i = start; i < end; i++) length += encodedLength(codePoints[i] as number) - 1;
-      this.encodeWord(bytes, at, at + length, output);
+      if (rawText) this.encodeParts(bytes, at, at + length, output);
+      else this.encodeWord(bytes, at, at + length, output);
       at += length;
     };
     chain(this.vocabulary.preTokenizer.split, text, word)(0, codePoints.length);
+  }
+
+  /** Cuts a word where nothing is ever joined: the words of vocabularies of raw text are whole lines. */
+  private encodeParts(bytes: Uint8Array, start: number, end: number, output: IntBuffer): void {
+    let from = start;
+    // A run of line breaks may be a token as it is.
+    if (bytes[start] !== LINE_FEED) {
+      for (let at = start + utf8Length(bytes[start] as number); at < end; at += utf8Length(bytes[at] as number)) {
+        if (this.joints[((bytes[at - 1] as number) << 8) | (bytes[at] as number)]) continue;
+        this.encodeWord(bytes, from, at, output);
+        from = at;
+      }
+    }
+    this.encodeWord(bytes, from, end, output);
   }
 
   private encodeWord(bytes: Uint8Array, start: number, end: number, output: IntBuffer): void {
@@ -167,6 +183,7 @@ export class BytePairEncoder extends Merging {
       const left = table.intern(parts.bytes, 0, middle);
       const right = table.intern(parts.bytes, middle, parts.length);
       const result = table.intern(parts.bytes, 0, parts.length);
+      this.joints[((parts.bytes[middle - 1] as number) << 8) | (parts.bytes[middle] as number)] = 1;
       if (result >= size) this.mergesWithoutToken++;
       const slot = this.slotOf(left, right);
       if (this.slots[slot] !== 0) continue;

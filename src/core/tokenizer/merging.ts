@@ -11,6 +11,11 @@ export abstract class Merging {
   protected previous = new Int32Array(64);
   /** Rank of symbol i and its right neighbour; -1 if they cannot be joined. */
   protected ranks = new Int32Array(64);
+  /**
+   * Pairs of bytes (first · 256 + second) at which symbols can be joined at all. Where two symbols meet at another pair, a
+   * text can be cut: what is joined on one side never depends on the other. Short words are remembered, long ones are not.
+   */
+  protected readonly joints = new Uint8Array(1 << 16);
   private queue = new Float64Array(128);
   private queued = 0;
 

@@ -1,7 +1,7 @@
 // SentencePiece as llama.cpp does it: characters are joined to the token with the highest score, over the whole text. What is no
 // token in the end becomes its bytes. In nearly every vocabulary no token has a ▁ (which is the space) behind another
-// character; merges then never cross the start of a word, and a text is encoded word by word: the same tokens at a small
-// part of the cost.
+// character, or a line break beside any; nothing is ever joined there, and a text is encoded word by word: the same tokens
+// at a small part of the cost.
 import { ByteBuffer, stringAt, type IntBuffer } from './byte-strings.js';
 import { Merging } from './merging.js';
 import { utf8Length } from './unicode.js';
@@ -42,7 +42,11 @@ export class SentencePieceEncoder extends Merging {
     }
     this.bytesWithoutToken = missing;
     let crossing = false;
-    for (let token = 0; token < size && !crossing; token++) crossing = hasInnerSpace(stringAt(texts, token));
+    for (let token = 0; token < size; token++) {
+      const text = stringAt(texts, token);
+      crossing ||= hasInnerSpace(text);
+      for (let at = 1; at < text.length; at++) this.joints[((text[at - 1] as number) << 8) | (text[at] as number)] = 1;
+    }
     this.byWords = !crossing;
   }
 
@@ -50,20 +54,18 @@ export class SentencePieceEncoder extends Merging {
   encode(bytes: Uint8Array, prefix: boolean, output: IntBuffer): void {
     const text = escapeSpaces(bytes, prefix);
     this.text = text;
-    if (!this.byWords) {
-      this.encodeWord(0, text.length, output);
-      return;
-    }
     let start = 0;
     let wasSpace = true;
     for (let at = 0; at < text.length;) {
       const space = isEscapedSpace(text, at);
-      if (space && !wasSpace) {
+      const apart =
+        (this.byWords && space && !wasSpace) || !this.joints[((text[at - 1] ?? 0) << 8) | (text[at] as number)];
+      if (apart && at > start) {
         this.encodeCached(start, at, output);
         start = at;
       }
       wasSpace = space;
-      at += utf8Length(text[at] as number);
+      at = Math.min(text.length, at + utf8Length(text[at] as number));
     }
     this.encodeCached(start, text.length, output);
   }
