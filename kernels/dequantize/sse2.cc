@@ -3,4 +3,5 @@
 #define QS_COLUMN(sse2, avx2, avx512, simd128, neon) sse2
 #include "simd/sse2.h"
 
+#include "dequantize/dequantize-iq-grid-inl.h"
 #include "dequantize/dequantize-inl.h"

@@ -258,13 +258,16 @@ float largest(const float (&scales)[N]) {
   return max;
 }
 
-// Decodes the weights of one group: bit i of `signs` makes weight i negative.
-template <class Grid, class Levels>
-void decode_group(uint32_t packed, const Levels& levels, float step, unsigned signs, float* target) {
-  for (size_t i = 0; i < Grid::group; ++i) {
-    const float magnitude = step * static_cast<float>(levels[packed >> (Grid::bits * i) & ((1u << Grid::bits) - 1)]);
-    target[i] = signs >> i & 1u ? -magnitude : magnitude;
+// Decodes eight weights: one packed entry of a grid of eight, or two of a grid of four, the first in the low bits. Bit
+// i of `signs` makes weight i negative.
+struct ScalarDecoder {
+  template <class Grid, class Levels>
+  static void eight(uint32_t packed, const Levels& levels, float step, unsigned signs, float* target) {
+    for (size_t i = 0; i < 8; ++i) {
+      const float magnitude = step * static_cast<float>(levels[packed >> (Grid::bits * i) & ((1u << Grid::bits) - 1)]);
+      target[i] = signs >> i & 1u ? -magnitude : magnitude;
+    }
   }
-}
+};
 
 }  // namespace

@@ -61,16 +61,21 @@ inline void quantize_row_iq2_s_ref(const float* source, block_iq2_s* blocks, siz
   }
 }
 
-inline void dequantize_row_iq2_s_ref(const block_iq2_s* blocks, float* target, size_t columns) {
+template <class Decoder>
+void decode_iq2_s(const block_iq2_s* blocks, float* target, size_t columns) {
   for (size_t b = 0; b < columns / kSuperBlock; ++b, target += kSuperBlock) {
     const float d = half_to_float(blocks[b].d);
     for (size_t g = 0; g < 32; ++g) {
       const unsigned scale = blocks[b].scales[g / 4] >> (g / 2 % 2 * 4) & 15u;
       const float step = d * (0.5f + static_cast<float>(scale)) * 0.25f;
       const unsigned index = blocks[b].low[g] | (blocks[b].high[g / 4] >> (2 * (g % 4)) & 3u) << 8;
-      decode_group<GridOfEight>(kIq2SGrid[index], kIq2SLevels, step, blocks[b].signs[g], target + 8 * g);
+      Decoder::template eight<GridOfEight>(kIq2SGrid[index], kIq2SLevels, step, blocks[b].signs[g], target + 8 * g);
     }
   }
+}
+
+inline void dequantize_row_iq2_s_ref(const block_iq2_s* blocks, float* target, size_t columns) {
+  decode_iq2_s<ScalarDecoder>(blocks, target, columns);
 }
 
 inline bool scales_finite_iq2_s(const block_iq2_s& block) { return half_is_finite(block.d); }

@@ -56,16 +56,22 @@ inline void quantize_row_iq2_xs_ref(const float* source, block_iq2_xs* blocks, s
   }
 }
 
-inline void dequantize_row_iq2_xs_ref(const block_iq2_xs* blocks, float* target, size_t columns) {
+template <class Decoder>
+void decode_iq2_xs(const block_iq2_xs* blocks, float* target, size_t columns) {
   for (size_t b = 0; b < columns / kSuperBlock; ++b, target += kSuperBlock) {
     const float d = half_to_float(blocks[b].d);
     for (size_t g = 0; g < 32; ++g) {
       const unsigned scale = blocks[b].scales[g / 4] >> (g / 2 % 2 * 4) & 15u;
       const float step = d * (0.5f + static_cast<float>(scale)) * 0.25f;
       const unsigned group = blocks[b].groups[g];
-      decode_group<GridOfEight>(kIq2XsGrid[group & 511u], kIq2XsLevels, step, eight_signs(group >> 9), target + 8 * g);
+      Decoder::template eight<GridOfEight>(kIq2XsGrid[group & 511u], kIq2XsLevels, step, eight_signs(group >> 9),
+                                           target + 8 * g);
     }
   }
+}
+
+inline void dequantize_row_iq2_xs_ref(const block_iq2_xs* blocks, float* target, size_t columns) {
+  decode_iq2_xs<ScalarDecoder>(blocks, target, columns);
 }
 
 inline bool scales_finite_iq2_xs(const block_iq2_xs& block) { return half_is_finite(block.d); }

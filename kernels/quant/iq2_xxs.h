@@ -66,7 +66,8 @@ inline void quantize_row_iq2_xxs_ref(const float* source, block_iq2_xxs* blocks,
   }
 }
 
-inline void dequantize_row_iq2_xxs_ref(const block_iq2_xxs* blocks, float* target, size_t columns) {
+template <class Decoder>
+void decode_iq2_xxs(const block_iq2_xxs* blocks, float* target, size_t columns) {
   for (size_t b = 0; b < columns / kSuperBlock; ++b, target += kSuperBlock) {
     const float d = half_to_float(blocks[b].d);
     for (size_t g = 0; g < 32; ++g) {
@@ -74,9 +75,14 @@ inline void dequantize_row_iq2_xxs_ref(const block_iq2_xxs* blocks, float* targe
       __builtin_memcpy(words, &blocks[b].words[g / 4], sizeof words);
       const float step = d * (0.5f + static_cast<float>(words[1] >> 28)) * 0.25f;
       const uint16_t packed = kIq2XxsGrid[words[0] >> (8 * (g % 4)) & 255u];
-      decode_group<GridOfEight>(packed, kIq2XxsLevels, step, eight_signs(words[1] >> (7 * (g % 4))), target + 8 * g);
+      const unsigned signs = eight_signs(words[1] >> (7 * (g % 4)));
+      Decoder::template eight<GridOfEight>(packed, kIq2XxsLevels, step, signs, target + 8 * g);
     }
   }
+}
+
+inline void dequantize_row_iq2_xxs_ref(const block_iq2_xxs* blocks, float* target, size_t columns) {
+  decode_iq2_xxs<ScalarDecoder>(blocks, target, columns);
 }
 
 inline bool scales_finite_iq2_xxs(const block_iq2_xxs& block) { return half_is_finite(block.d); }

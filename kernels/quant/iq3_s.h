@@ -69,17 +69,24 @@ inline void quantize_row_iq3_s_ref(const float* source, block_iq3_s* blocks, siz
   }
 }
 
-inline void dequantize_row_iq3_s_ref(const block_iq3_s* blocks, float* target, size_t columns) {
+template <class Decoder>
+void decode_iq3_s(const block_iq3_s* blocks, float* target, size_t columns) {
   for (size_t b = 0; b < columns / kSuperBlock; ++b, target += kSuperBlock) {
     const float d = half_to_float(blocks[b].d);
-    for (size_t g = 0; g < 64; ++g) {
-      const unsigned scale = blocks[b].scales[g / 16] >> (g / 8 % 2 * 4) & 15u;
+    for (size_t g = 0; g < 32; ++g) {
+      const unsigned scale = blocks[b].scales[g / 8] >> (g / 4 % 2 * 4) & 15u;
       const float step = d * static_cast<float>(1 + 2 * scale);
-      const unsigned index = blocks[b].low[g] | (blocks[b].high[g / 8] >> (g % 8) & 1u) << 8;
-      const unsigned signs = blocks[b].signs[g / 2] >> (g % 2 * 4);
-      decode_group<GridOfFour>(kIq3SGrid[index], kIq3SLevels, step, signs, target + 4 * g);
+      const unsigned high = blocks[b].high[g / 4] >> (g % 4 * 2);
+      const unsigned first = blocks[b].low[2 * g] | (high & 1u) << 8;
+      const unsigned second = blocks[b].low[2 * g + 1] | (high & 2u) << 7;
+      const uint32_t packed = kIq3SGrid[first] | static_cast<uint32_t>(kIq3SGrid[second]) << 12;
+      Decoder::template eight<GridOfFour>(packed, kIq3SLevels, step, blocks[b].signs[g], target + 8 * g);
     }
   }
+}
+
+inline void dequantize_row_iq3_s_ref(const block_iq3_s* blocks, float* target, size_t columns) {
+  decode_iq3_s<ScalarDecoder>(blocks, target, columns);
 }
 
 inline bool scales_finite_iq3_s(const block_iq3_s& block) { return half_is_finite(block.d); }

@@ -62,17 +62,24 @@ inline void quantize_row_iq3_xxs_ref(const float* source, block_iq3_xxs* blocks,
   }
 }
 
-inline void dequantize_row_iq3_xxs_ref(const block_iq3_xxs* blocks, float* target, size_t columns) {
+template <class Decoder>
+void decode_iq3_xxs(const block_iq3_xxs* blocks, float* target, size_t columns) {
   for (size_t b = 0; b < columns / kSuperBlock; ++b, target += kSuperBlock) {
     const float d = half_to_float(blocks[b].d);
-    for (size_t g = 0; g < 64; ++g) {
+    for (size_t g = 0; g < 32; ++g) {
       uint32_t word;
-      __builtin_memcpy(&word, blocks[b].words + 4 * (g / 8), sizeof word);
+      __builtin_memcpy(&word, blocks[b].words + 4 * (g / 4), sizeof word);
       const float step = d * (0.5f + static_cast<float>(word >> 28)) * 0.5f;
-      const unsigned signs = eight_signs(word >> (7 * (g / 2 % 4))) >> (g % 2 * 4);
-      decode_group<GridOfFour>(kIq3XxsGrid[blocks[b].indices[g]], kIq3XxsLevels, step, signs, target + 4 * g);
+      const uint8_t* indices = blocks[b].indices + 2 * g;
+      const uint32_t packed = kIq3XxsGrid[indices[0]] | static_cast<uint32_t>(kIq3XxsGrid[indices[1]]) << 12;
+      const unsigned signs = eight_signs(word >> (7 * (g % 4)));
+      Decoder::template eight<GridOfFour>(packed, kIq3XxsLevels, step, signs, target + 8 * g);
     }
   }
+}
+
+inline void dequantize_row_iq3_xxs_ref(const block_iq3_xxs* blocks, float* target, size_t columns) {
+  decode_iq3_xxs<ScalarDecoder>(blocks, target, columns);
 }
 
 inline bool scales_finite_iq3_xxs(const block_iq3_xxs& block) { return half_is_finite(block.d); }
