@@ -304,6 +304,25 @@ qs_status qs_quantize_rows(int32_t type_id, const float* source, size_t source_b
   return QS_OK;
 }
 
+qs_status qs_quantize_rows_plain(int32_t type_id, const float* source, size_t source_bytes, void* target,
+                                 size_t target_bytes, size_t rows, size_t columns) {
+  const Type* type = find_type(type_id);
+  if (!type) return QS_UNKNOWN_TYPE;
+  size_t bytes;
+  if (!shape_fits(*type, rows, columns, &bytes)) return QS_BAD_SHAPE;
+  QS_RETURN_IF_BAD(check_buffer(source, source_bytes, rows * columns * sizeof(float), alignof(float)));
+  QS_RETURN_IF_BAD(check_buffer(target, target_bytes, bytes, type->alignment));
+  if (!same_text(type->kernel_name, "iq4_nl")) {
+    quantize_rows(find_line(kQuantize, *type).kernels[0].function, *type, source, target, rows, columns, nullptr);
+    return QS_OK;
+  }
+  block_iq4_nl* blocks = static_cast<block_iq4_nl*>(target);
+  for (size_t r = 0; r < rows; ++r) {
+    quantize_row_iq4_nl_plain(source + r * columns, blocks + r * (columns / 32), columns);
+  }
+  return QS_OK;
+}
+
 qs_status qs_dequantize_rows(int32_t type_id, const void* source, size_t source_bytes, float* target,
                              size_t target_bytes, size_t rows, size_t columns, int32_t isa) {
   const Type* type = find_type(type_id);

@@ -45,6 +45,23 @@ napi_value quantize_rows(napi_env env, napi_callback_info info) {
   return status == QS_OK ? nullptr : fail_status(env, status);
 }
 
+// quantizeRowsPlain(type, source: Float32Array, target: Uint8Array, rows, columns)
+napi_value quantize_rows_plain(napi_env env, napi_callback_info info) {
+  napi_value a[5];
+  int32_t type;
+  size_t rows, columns;
+  Array source, target;
+  if (!read_arguments(env, info, a) || !read_int(env, a[0], "type", &type) ||
+      !read_array(env, a[1], "source", napi_float32_array, &source) ||
+      !read_array(env, a[2], "target", napi_uint8_array, &target) || !read_size(env, a[3], "rows", &rows) ||
+      !read_size(env, a[4], "columns", &columns)) {
+    return nullptr;
+  }
+  const qs_status status = qs_quantize_rows_plain(type, static_cast<const float*>(source.data), source.bytes,
+                                                  target.data, target.bytes, rows, columns);
+  return status == QS_OK ? nullptr : fail_status(env, status);
+}
+
 // dequantizeRows(type, source: Uint8Array, target: Float32Array, rows, columns, isa)
 napi_value dequantize_rows(napi_env env, napi_callback_info info) {
   napi_value a[6];
@@ -157,6 +174,7 @@ NAPI_MODULE_INIT() {
   const napi_property_descriptor properties[] = {
       {"describe", nullptr, describe, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"quantizeRows", nullptr, quantize_rows, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"quantizeRowsPlain", nullptr, quantize_rows_plain, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"dequantizeRows", nullptr, dequantize_rows, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"convertRows", nullptr, convert_rows, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
   };

@@ -44,6 +44,13 @@ int32_t wasm_quantize_rows(int32_t type, const float* source, size_t source_byte
                           isa);
 }
 
+QS_EXPORT(quantize_rows_plain)
+int32_t wasm_quantize_rows_plain(int32_t type, const float* source, size_t source_bytes, void* target,
+                                 size_t target_bytes, size_t rows, size_t columns) {
+  if (outside(source, source_bytes) || outside(target, target_bytes)) return QS_OUT_OF_BOUNDS;
+  return qs_quantize_rows_plain(type, source, source_bytes, target, target_bytes, rows, columns);
+}
+
 QS_EXPORT(dequantize_rows)
 int32_t wasm_dequantize_rows(int32_t type, const void* source, size_t source_bytes, float* target, size_t target_bytes,
                              size_t rows, size_t columns, int32_t isa) {

@@ -79,6 +79,11 @@ const char* qs_kernel_name(int32_t operation, size_t type_index, size_t isa);
 qs_status qs_quantize_rows(int32_t type, const float* source, size_t source_bytes, void* target, size_t target_bytes,
                            size_t rows, size_t columns, const float* importance, size_t importance_bytes, int32_t isa);
 
+// Encodes rows as ggml does where data change while a model runs (its from_float_ref): as qs_quantize_rows does without
+// importance, except that IQ4_NL does without its search. Scalar.
+qs_status qs_quantize_rows_plain(int32_t type, const float* source, size_t source_bytes, void* target,
+                                 size_t target_bytes, size_t rows, size_t columns);
+
 // Decodes rows to float32. Any bytes are valid input.
 qs_status qs_dequantize_rows(int32_t type, const void* source, size_t source_bytes, float* target, size_t target_bytes,
                              size_t rows, size_t columns, int32_t isa);

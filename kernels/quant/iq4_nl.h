@@ -31,6 +31,26 @@ inline void quantize_row_iq4_nl_ref(const float* source, block_iq4_nl* blocks, s
   }
 }
 
+// Without the search: the largest weight becomes -127, and the scale is the best one for the codes that this gives. A
+// block of zeros gets the codes of the block before it, as in ggml, whose first one is arbitrary: here 8. Its scale is
+// 0.
+inline void quantize_row_iq4_nl_plain(const float* source, block_iq4_nl* blocks, size_t columns) {
+  uint8_t codes[32];
+  __builtin_memset(codes, 8, sizeof codes);
+  for (size_t b = 0; b < columns / 32; ++b) {
+    const float* x = source + 32 * b;
+    float extreme = 0.0f, scale = 0.0f;
+    if (extreme_weight(x, &extreme)) {
+      const float inverse = 1.0f / (extreme / -127.0f);
+      const Grid4Fit fit = fit_grid4(x, nullptr, inverse);
+      scale = fit.qq > 0.0f ? fit.xq / fit.qq : 0.0f;
+      for (size_t i = 0; i < 32; ++i) codes[i] = static_cast<uint8_t>(nearest_grid4(inverse * x[i]));
+    }
+    blocks[b].d = float_to_half(scale);
+    pack_nibbles_16(codes, blocks[b].codes);
+  }
+}
+
 inline void dequantize_row_iq4_nl_ref(const block_iq4_nl* blocks, float* target, size_t columns) {
   for (size_t b = 0; b < columns / 32; ++b) decode_grid4(blocks[b].codes, half_to_float(blocks[b].d), target + 32 * b);
 }

@@ -62,6 +62,11 @@ export interface KernelBackend {
     importance?: Float32Array,
     isa?: string,
   ): void;
+  /**
+   * Encodes float32 rows as ggml does where data change while a model runs: IQ4_NL without its search, every other type as
+   * {@link quantizeRows} without importance. Scalar.
+   */
+  quantizeRowsPlain(type: GgmlTypeId, source: Float32Array, target: Uint8Array, rows: number, columns: number): void;
   /** Decodes rows to float32. Any bytes are valid input. */
   dequantizeRows(
     type: GgmlTypeId,

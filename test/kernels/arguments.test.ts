@@ -48,6 +48,19 @@ const wrong: Record<string, [code: string, call: (backend: KernelBackend) => unk
     'kernel/bad-argument',
     b => b.quantizeRows(12, floats(256), any(new Uint16Array(72)), 1, 256),
   ],
+  'quantize plainly: unknown type': ['kernel/unknown-type', b => b.quantizeRowsPlain(99, floats(32), bytes(18), 1, 32)],
+  'quantize plainly: target too short': [
+    'kernel/bad-length',
+    b => b.quantizeRowsPlain(20, floats(32), bytes(17), 1, 32),
+  ],
+  'quantize plainly: source too long': [
+    'kernel/bad-length',
+    b => b.quantizeRowsPlain(20, floats(64), bytes(18), 1, 32),
+  ],
+  'quantize plainly: source is bytes': [
+    'kernel/bad-argument',
+    b => b.quantizeRowsPlain(20, any(bytes(128)), bytes(18), 1, 32),
+  ],
   'quantize: rows is NaN': ['kernel/bad-argument', b => b.quantizeRows(12, floats(256), bytes(144), NaN, 256)],
   'quantize: rows is negative': ['kernel/bad-argument', b => b.quantizeRows(12, floats(256), bytes(144), -1, 256)],
   'quantize: columns is a fraction': [

@@ -46,12 +46,6 @@ const inputs = new Map(
 );
 const encodings = new Map(manifest.types.map(({ name, file }) => [name, read(file)]));
 
-/** Why the bytes of a record are not what an encoder here writes; its decoding is compared all the same. */
-function exception(record: GoldenRecord): string | undefined {
-  if (record.unstable) return record.unstable;
-  return record.type === 'iq4_nl' && record.variant === 'ref' ? 'from_float_ref does not search for a scale' : undefined;
-}
-
 function differences(backend: KernelBackend, isa: string): string[] {
   const { rows, cols: columns } = manifest;
   const found: string[] = [];
@@ -60,10 +54,12 @@ function differences(backend: KernelBackend, isa: string): string[] {
     const where = `${record.type} ${record.input} ${record.variant}`;
     const importance = inputs.get(`imatrix_${record.variant}`);
     const encoded = new Uint8Array(byteLength(type, rows * columns));
-    backend.quantizeRows(type.id, inputs.get(record.input)!, encoded, rows, columns, importance, isa);
+    const input = inputs.get(record.input)!;
+    if (record.variant === 'ref') backend.quantizeRowsPlain(type.id, input, encoded, rows, columns);
+    else backend.quantizeRows(type.id, input, encoded, rows, columns, importance, isa);
     const golden = encodings.get(record.type)!.subarray(record.offset, record.offset + record.nbytes);
     const same = Buffer.compare(encoded, golden) === 0 && sha256(encoded) === record.sha256;
-    if (!same && !exception(record)) found.push(`encode ${where}`);
+    if (!same && record.unstable === undefined) found.push(`encode ${where}`);
     if (record.dequantOffset === undefined) continue;
     const decoded = new Float32Array(rows * columns);
     backend.dequantizeRows(type.id, golden.slice(), decoded, rows, columns, isa);
@@ -88,13 +84,14 @@ describe('reference records', () => {
     }
   });
 
-  it('have few exceptions', () => {
-    const reasons = manifest.records.flatMap(record => {
-      const reason = exception(record);
-      return reason === undefined ? [] : [`${record.type} ${record.input} ${record.variant}: ${reason}`];
-    });
+  it('have two exceptions, whose encoding ggml leaves open', () => {
+    const open = manifest.records.filter(({ unstable }) => unstable !== undefined);
+    const reasons = open.map(({ type, input, variant, unstable }) => `${type} ${input} ${variant}: ${unstable}`);
     console.log(`parity: encodings not compared:\n${reasons.join('\n')}`);
-    expect(reasons.length).toBeLessThanOrEqual(15);
+    expect(open.map(({ type, input, variant }) => `${type} ${input} ${variant}`)).toEqual([
+      'iq4_nl zeros ref',
+      'iq4_nl denormal ref',
+    ]);
   });
 
   for (const { kind, backend, reason } of builds) {

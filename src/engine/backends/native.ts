@@ -21,6 +21,7 @@ export interface KernelAddon {
     importance: Float32Array | undefined,
     isa: number,
   ): void;
+  quantizeRowsPlain(type: number, source: Float32Array, target: Uint8Array, rows: number, columns: number): void;
   dequantizeRows(
     type: number,
     source: Uint8Array,
@@ -61,6 +62,10 @@ export class NativeBackend extends DescribedBackend implements KernelBackend {
     isa?: string,
   ): void {
     this.#addon.quantizeRows(type, source, target, rows, columns, importance, this.isaIndex(isa));
+  }
+
+  quantizeRowsPlain(type: GgmlTypeId, source: Float32Array, target: Uint8Array, rows: number, columns: number): void {
+    this.#addon.quantizeRowsPlain(type, source, target, rows, columns);
   }
 
   dequantizeRows(

@@ -27,6 +27,8 @@ export interface KernelModuleExports {
   kernel_name(operation: number, typeIndex: number, isa: number): number;
   /** type, source, sourceBytes, target, targetBytes, rows, columns, importance, importanceBytes, isa -> status */
   quantize_rows(...integers: number[]): number;
+  /** type, source, sourceBytes, target, targetBytes, rows, columns -> status */
+  quantize_rows_plain(...integers: number[]): number;
   /** type, source, sourceBytes, target, targetBytes, rows, columns, isa -> status */
   dequantize_rows(...integers: number[]): number;
   /**
@@ -68,6 +70,27 @@ export class WasmBackend extends DescribedBackend implements KernelBackend {
     isa?: string,
   ): void {
     const isaIndex = this.isaIndex(isa);
+    this.#encode(type, source, target, rows, columns, importance, (importanceAt, ...slice) =>
+      this.#exports.quantize_rows(...slice, importanceAt, importance ? columns * 4 : 0, isaIndex),
+    );
+  }
+
+  quantizeRowsPlain(type: GgmlTypeId, source: Float32Array, target: Uint8Array, rows: number, columns: number): void {
+    this.#encode(type, source, target, rows, columns, undefined, (_, ...slice) =>
+      this.#exports.quantize_rows_plain(...slice),
+    );
+  }
+
+  /** Runs `encode` on slices; it gets where the importance is (0 without) and the arguments up to `columns`. */
+  #encode(
+    type: GgmlTypeId,
+    source: Float32Array,
+    target: Uint8Array,
+    rows: number,
+    columns: number,
+    importance: Float32Array | undefined,
+    encode: (importanceAt: number, ...slice: number[]) => number,
+  ): void {
     expectArray('source', source, Float32Array);
     expectArray('target', target, Uint8Array);
     const rowBytes = this.#rowBytes(type, rows, columns);
@@ -81,20 +104,19 @@ export class WasmBackend extends DescribedBackend implements KernelBackend {
     for (let row = 0; row < rows; row += slice) {
       const count = Math.min(slice, rows - row);
       this.#writeFloats(sourceAt, source.subarray(row * columns, (row + count) * columns));
-      const status = this.#exports.quantize_rows(
+      const [sourceBytes, targetBytes] = [count * columns * 4, count * rowBytes];
+      const status = encode(
+        importance ? importanceAt : 0,
         type,
         sourceAt,
-        count * columns * 4,
+        sourceBytes,
         targetAt,
-        count * rowBytes,
+        targetBytes,
         count,
         columns,
-        importance ? importanceAt : 0,
-        importance ? columns * 4 : 0,
-        isaIndex,
       );
       this.#expectOk(status);
-      target.set(new Uint8Array(this.#exports.memory.buffer, targetAt, count * rowBytes), row * rowBytes);
+      target.set(new Uint8Array(this.#exports.memory.buffer, targetAt, targetBytes), row * rowBytes);
     }
   }
 
