@@ -1,5 +1,15 @@
 // Encoders of IQ1_S and IQ1_M. The search for the two cuts has one sub-block per lane; the search among the candidates
 // of a group of eight has one candidate per lane.
+//
+// Measured on one busy core of an EPYC with AVX-512, IQ1_M with importance, Mweights/s; ggml's encoder made 5.4 in the
+// same run:
+//                                                   SSE2   AVX2   AVX-512
+//   one sub-block after another (ref)                      8.9
+//   cuts in lanes, candidates one after another              20.1      23.5
+//   candidates in lanes, their terms looked up      17.0     29.5      37.4
+// Of 39 cycles per weight (AVX2) the cuts take 24, the candidates 10, packing 3, sorting 2. Asking first whether any
+// lane can improve saves 5 to 10 %: divisions are rare then. Beginning with the score of a likely pair of cuts, a
+// little lowered, would save 3 to 5 % more and was left out: it is exact only as long as nothing over- or underflows.
 #pragma once
 
 #include "quantize/quantize-inl.h"
@@ -25,28 +35,43 @@ I in_order_of_weights(I bits) {
   return N < 32 ? bits : Simd::or_i(Simd::shl<1>(bits), Simd::shr<31>(bits));
 }
 
-// Batcher's odd-even merge sort, equal values by origin: the order of a stable sort.
+// The exchanges of Batcher's odd-even merge sort: 63 for 16 values, 191 for 32.
 template <size_t N>
-void sort_lanes(SortedLanes<N>* s) {
-  for (size_t p = 1; p < N; p *= 2) {
-    for (size_t k = p; k >= 1; k /= 2) {
-      for (size_t j = k % p; j + k < N; j += 2 * k) {
-        for (size_t i = j; i < j + k && i + k < N; ++i) {
-          if (i / (2 * p) != (i + k) / (2 * p)) continue;
-          const F a = s->x[i], b = s->x[i + k];
-          const M tied = Simd::both(Simd::eq(a, b), Simd::gt_i(s->origin[i], s->origin[i + k]));
-          const M swap = Simd::either(Simd::lt(b, a), tied);
-          s->x[i] = Simd::select(swap, b, a);
-          s->x[i + k] = Simd::select(swap, a, b);
-          const F v = s->weights[i], w = s->weights[i + k];
-          s->weights[i] = Simd::select(swap, w, v);
-          s->weights[i + k] = Simd::select(swap, v, w);
-          const I g = s->origin[i], h = s->origin[i + k];
-          s->origin[i] = Simd::select_i(swap, h, g);
-          s->origin[i + k] = Simd::select_i(swap, g, h);
+struct SortingNetwork {
+  uint8_t low[N * N / 4] = {}, high[N * N / 4] = {};
+  size_t count = 0;
+
+  constexpr SortingNetwork() {
+    for (size_t p = 1; p < N; p *= 2) {
+      for (size_t k = p; k >= 1; k /= 2) {
+        for (size_t j = k % p; j + k < N; j += 2 * k) {
+          for (size_t i = j; i < j + k && i + k < N; ++i) {
+            if (i / (2 * p) != (i + k) / (2 * p)) continue;
+            low[count] = static_cast<uint8_t>(i);
+            high[count++] = static_cast<uint8_t>(i + k);
+          }
         }
       }
     }
+  }
+};
+
+// Equal values by origin: the order of a stable sort.
+template <size_t N>
+void sort_lanes(SortedLanes<N>* s) {
+  static constexpr SortingNetwork<N> kNetwork;
+  for (size_t e = 0; e < kNetwork.count; ++e) {
+    const size_t i = kNetwork.low[e], j = kNetwork.high[e];
+    const F a = s->x[i], b = s->x[j];
+    const I g = s->origin[i], h = s->origin[j];
+    const M swap = Simd::either(Simd::lt(b, a), Simd::both(Simd::eq(a, b), Simd::gt_i(g, h)));
+    s->x[i] = Simd::select(swap, b, a);
+    s->x[j] = Simd::select(swap, a, b);
+    s->origin[i] = Simd::select_i(swap, h, g);
+    s->origin[j] = Simd::select_i(swap, g, h);
+    const F v = s->weights[i], w = s->weights[j];
+    s->weights[i] = Simd::select(swap, w, v);
+    s->weights[j] = Simd::select(swap, v, w);
   }
 }
 
