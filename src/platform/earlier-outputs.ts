@@ -13,7 +13,6 @@ import { mkdir, readdir, readFile, rename, stat, writeFile } from 'node:fs/promi
 import { homedir } from 'node:os';
 import path from 'node:path';
 import type { EarlierOutputs, EarlierTensor, OutputRecord } from '../engine/jobs/quantize-services.js';
-import { FileSource } from './file-source.js';
 import { madeTensor, object } from './made-tensor.js';
 import { remove } from './output-reveal.js';
 
@@ -62,17 +61,16 @@ export async function openEarlier(
   outputs: readonly string[],
 ): Promise<EarlierOutputs> {
   const found = new Map<string, EarlierTensor[]>();
-  const opened = new OpenFiles();
   if (folder !== undefined && wishes.size > 0) {
     for (const record of await newestFirst(folder, recordName(outputs))) {
-      for (const tensor of await readRecord(record, wishes, outputs, opened)) {
+      for (const tensor of await readRecord(record, wishes, outputs)) {
         const others = found.get(tensor.wish);
         if (others) others.push(tensor);
         else found.set(tensor.wish, [tensor]);
       }
     }
   }
-  return { candidates: wish => found.get(wish) ?? [], close: () => opened.close() };
+  return { candidates: wish => found.get(wish) ?? [] };
 }
 
 /** False if it cannot be written; an older record of that output is gone then, or knows bytes that are no longer there. */
@@ -128,7 +126,6 @@ async function readRecord(
   record: string,
   wishes: ReadonlySet<string>,
   outputs: readonly string[],
-  opened: OpenFiles,
 ): Promise<readonly EarlierTensor[]> {
   let text: string;
   try {
@@ -152,8 +149,7 @@ async function readRecord(
     if (!made || !isCount(file) || !isCount(position) || !isCount(byteLength)) continue;
     const place = await places[file];
     if (place === undefined || position + byteLength > place.byteLength) continue;
-    const read = (at: number, length: number): Promise<Uint8Array> => opened.read(place.path, position + at, length);
-    tensors.push({ ...made, file: place.path, byteLength, read });
+    tensors.push({ ...made, file: place.path, position, byteLength });
   }
   return tensors;
 }
@@ -175,23 +171,4 @@ async function onePlace(
     if (facts?.isFile() && facts.size === byteLength) return { path: place, byteLength };
   }
   return undefined;
-}
-
-/** Files are opened when they are first read. */
-class OpenFiles {
-  readonly #files = new Map<string, Promise<FileSource>>();
-
-  async read(file: string, position: number, length: number): Promise<Uint8Array> {
-    let opened = this.#files.get(file);
-    if (!opened) {
-      opened = FileSource.open(file);
-      this.#files.set(file, opened);
-    }
-    return (await opened).read(position, length);
-  }
-
-  async close(): Promise<void> {
-    for (const opened of this.#files.values()) await (await opened.catch(() => undefined))?.close();
-    this.#files.clear();
-  }
 }

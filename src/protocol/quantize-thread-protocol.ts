@@ -57,6 +57,14 @@ export type ThreadTask =
     }
   /** Only reads and tags. */
   | { readonly kind: 'tag'; readonly task: ConversionTask }
+  /** Copies from another file, with `padding` zeros behind, and hashes what it copies; no digest if that cannot be read. */
+  | {
+      readonly kind: 'adopt';
+      readonly source: { readonly path: string; readonly position: number };
+      readonly target: OutputPlace;
+      readonly byteLength: number;
+      readonly padding: number;
+    }
   /** Reads what was written and hashes it. */
   | {
       readonly kind: 'hash';

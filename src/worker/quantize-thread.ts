@@ -17,7 +17,7 @@ import type {
   ThreadTask,
   ToThread,
 } from '../protocol/quantize-thread-protocol.js';
-import { ThreadFiles, Unwritten } from './thread-files.js';
+import { OtherFile, ThreadFiles, Unwritten } from './thread-files.js';
 
 /** Bytes that are read back and hashed at a time. */
 const HASH_BYTES = 1 << 20;
@@ -47,6 +47,7 @@ class QuantizeThread {
 
   private perform(id: number, work: ThreadTask): FromThread {
     if (work.kind === 'hash') return { kind: 'done', id, tag: NO_TAG, sha256: this.hashWritten(work) };
+    if (work.kind === 'adopt') return { kind: 'done', id, tag: NO_TAG, sha256: this.adopt(work) };
     const { task } = work;
     const source = this.#piece.take(task.source.byteLength);
     this.files.readSource(task, source);
@@ -86,6 +87,25 @@ class QuantizeThread {
     }
     if (!this.#types.has(id)) return { ok: true };
     return this.backend.convertRows(id, bytes, id, bytes, bytes.length / typeSize, blockSize);
+  }
+
+  /** The bytes that are hashed are the bytes that are written: what the digest says is then true of them. */
+  private adopt({ source, target, byteLength, padding }: ThreadTask & { kind: 'adopt' }): string {
+    const hash = createHash('sha256');
+    const reader = OtherFile.open(source.path);
+    try {
+      for (let at = 0; at < byteLength; at += HASH_BYTES) {
+        const bytes = this.#piece.take(Math.min(HASH_BYTES, byteLength - at));
+        if (!reader?.read(source.position + at, bytes)) return '';
+        hash.update(bytes);
+        this.files.write({ file: target.file, position: target.position + at }, bytes);
+      }
+    } finally {
+      reader?.close();
+    }
+    const behind = { file: target.file, position: target.position + byteLength };
+    if (padding > 0) this.files.write(behind, new Uint8Array(padding));
+    return hash.digest('hex');
   }
 
   private hashWritten({ target: { file, position }, byteLength, digest }: ThreadTask & { kind: 'hash' }): string {

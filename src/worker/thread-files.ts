@@ -1,7 +1,7 @@
 // The files of a thread: the model it reads and the output it writes, each opened by the thread itself when it is first
 // needed. Another file under an expected name is refused, whoever put it there. Everything is synchronous: a thread has one
 // task at a time, and on files in the page cache a call takes less time than handing it to another thread would.
-import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 import { QuantsmithError } from '../core/problem.js';
 import { ioError } from '../platform/file-source.js';
 import { errno, identityOf, outputLost } from '../platform/output-system.js';
@@ -83,6 +83,43 @@ export class ThreadFiles {
     const target = this.targets[file];
     if (!target) throw new RangeError(`there is no output file ${file}`);
     return this.#targets.get(file, () => openTarget(target));
+  }
+}
+
+/** An earlier output, which may be anything by now: whatever fails there is no reason to fail. Open for one task. */
+export class OtherFile {
+  private constructor(private readonly descriptor: number) {}
+
+  /** Undefined if it cannot be opened, or is no file. */
+  static open(path: string): OtherFile | undefined {
+    try {
+      // A pipe would be waited for. Windows has no such flag, and no such pipes.
+      const flags = constants.O_RDONLY | (process.platform === 'win32' ? 0 : constants.O_NONBLOCK);
+      const file = new OtherFile(openSync(path, flags));
+      if (fstatSync(file.descriptor).isFile()) return file;
+      file.close();
+    } catch {
+      // As if it were not there.
+    }
+    return undefined;
+  }
+
+  /** Fills `bytes`; false if it cannot. */
+  read(position: number, bytes: Uint8Array): boolean {
+    try {
+      for (let done = 0; done < bytes.length;) {
+        const count = readSync(this.descriptor, bytes, done, bytes.length - done, position + done);
+        if (count === 0) return false;
+        done += count;
+      }
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  close(): void {
+    closeSync(this.descriptor);
   }
 }
 

@@ -74,7 +74,7 @@ class NotedThreads implements Converter {
 
   private perform(thread: number, task: ThreadTask): TaskResult {
     const tag = new Uint8Array(16);
-    if (task.kind === 'tag') return { ok: true, tag, sha256: '' };
+    if (task.kind === 'tag' || task.kind === 'adopt') return { ok: true, tag, sha256: '' };
     const { position } = task.target;
     const byteLength = task.kind === 'convert' ? task.task.byteLength : task.byteLength;
     if (task.kind === 'convert') {

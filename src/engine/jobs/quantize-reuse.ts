@@ -6,11 +6,19 @@
 import { ggmlType } from '../../core/ggml/ggml-type.js';
 import type { ImportanceEntry } from '../../core/quantize/importance-matrix.js';
 import type { Problem } from '../../core/problem.js';
+import { padded } from '../../core/quantize/output-layout.js';
 import type { PlannedTensor, TensorOrigins } from '../../core/quantize/quantization-plan.js';
 import type { ConversionTask } from '../../protocol/quantize-thread-protocol.js';
 import { CHUNK_WEIGHTS, chunksOf, COPY_BYTES } from './quantize-chunks.js';
-import type { EarlierOutputs, EarlierTensor, IncrementalHash, MadeTensor, OutputRecord } from './quantize-services.js';
-import { everyThread, padTensor, throwIfCancelled, type Stream } from './quantize-stream.js';
+import {
+  WriteFailure,
+  type EarlierOutputs,
+  type EarlierTensor,
+  type IncrementalHash,
+  type MadeTensor,
+  type OutputRecord,
+} from './quantize-services.js';
+import { everyThread, throwIfCancelled, type Stream } from './quantize-stream.js';
 
 /**
  * Raised when the code around the kernels starts to give other bytes for the same wish; of the kernels themselves the
@@ -70,17 +78,11 @@ export async function takeOver(
 ): Promise<TakenOver> {
   const { tensors, wishes, services } = stream;
   const wanted = reuse ? wishes.filter((_, i) => tensors.slice(i, i + 1).some(isComputed)) : [];
-  const earlier = await services.openEarlier(new Set(wanted), outputs);
-  try {
-    const { resumed, reused } = await collect(stream, earlier);
-    const fresh = tensors.filter((_, i) => !resumed.has(i) && !reused.has(i));
-    const copied = fresh.filter(({ fromType, toType }) => fromType === toType).length;
-    const origins = { computed: fresh.length - copied, copied, reused: reused.size, resumed: resumed.size };
-    return { done: new Map([...resumed, ...reused]), origins };
-  } finally {
-    // Before the outputs get their names: some systems do not let an open file be replaced.
-    await earlier.close();
-  }
+  const { resumed, reused } = await collect(stream, await services.openEarlier(new Set(wanted), outputs));
+  const fresh = tensors.filter((_, i) => !resumed.has(i) && !reused.has(i));
+  const copied = fresh.filter(({ fromType, toType }) => fromType === toType).length;
+  const origins = { computed: fresh.length - copied, copied, reused: reused.size, resumed: resumed.size };
+  return { done: new Map([...resumed, ...reused]), origins };
 }
 
 /** Leaves the record of a complete output to later runs. */
@@ -126,23 +128,28 @@ async function collect(
   const reused = new Map<number, MadeTensor>();
   // A file that once did not have the bytes of its record has been changed: its other tensors are not tried.
   const changed = new Set<string>();
-  for (const [index, source] of sources) {
+  const settle = async (thread: number, index: number, source: string): Promise<void> => {
     const there = inPlace(index);
     if (there?.source === source && (await isIntact(stream, index, there))) {
       resumed.set(index, there);
-      continue;
+      return;
     }
     for (const made of elsewhere(index)) {
       if (made.source !== source || changed.has(made.file)) continue;
-      if (await copied(stream, index, made)) {
+      if (await adopted(stream, thread, index, made)) {
         const { wish, sha256 } = made;
         reused.set(index, { wish, source, sha256 });
         await output.finish(index, { wish, source, sha256 });
-        break;
+        return;
       }
       changed.add(made.file);
     }
-  }
+  };
+  const entries = sources.entries();
+  await everyThread(stream.converter, stream.signal, thread => {
+    const entry = entries.next();
+    return entry.done === true ? undefined : settle(thread, ...entry.value);
+  });
   return { resumed, reused };
 }
 
@@ -199,33 +206,24 @@ async function isIntact(
 }
 
 /**
- * Copies a tensor of an earlier output to its place. The bytes that were hashed are the bytes that are written: no way of
- * the system to copy is faster where the bytes must be read to be checked, and none of them is as safe. While one piece is
- * hashed the next is read and the one before written. False if they are not what the record says; they are in place then,
- * and will be overwritten.
+ * Has a thread copy a tensor of an earlier output to its place. The bytes that are hashed are the bytes that are written: no
+ * way of the system to copy is faster where the bytes must be read to be checked, and none of them is as safe. False if they
+ * are not what the record says; they are in place then, and will be overwritten.
  */
-async function copied(stream: Stream, index: number, made: EarlierTensor): Promise<boolean> {
-  const { tensors, output, position, services, signal } = stream;
+async function adopted(stream: Stream, thread: number, index: number, made: EarlierTensor): Promise<boolean> {
+  const { tensors, output, position, converter } = stream;
   const tensor = tensors[index];
   if (!tensor) return false;
   const { byteLength, shard } = tensor.target;
-  const read = (at: number): Promise<Uint8Array | undefined> =>
-    made.read(at, Math.min(PIECE_BYTES, byteLength - at)).catch(() => undefined);
-  const hash = services.sha256();
-  let next = byteLength > 0 ? read(0) : undefined;
-  let writing: Promise<void> = Promise.resolve();
-  for (let at = 0; at < byteLength; at += PIECE_BYTES) {
-    const bytes = await next;
-    await writing;
-    throwIfCancelled(signal);
-    if (!bytes) return false;
-    next = at + PIECE_BYTES < byteLength ? read(at + PIECE_BYTES) : undefined;
-    writing = output.write(shard, position(tensor) + at, bytes);
-    writing.catch(() => undefined);
-    hash.update(bytes);
+  const source = { path: made.file, position: made.position };
+  const target = { file: shard, position: position(tensor) };
+  const padding = padded(byteLength) - byteLength;
+  try {
+    const result = await converter.run(thread, { kind: 'adopt', source, target, byteLength, padding });
+    if (!result.ok || result.sha256 !== made.sha256) return false;
+  } catch (error) {
+    throw error instanceof WriteFailure ? await output.writeError(shard, error) : error;
   }
-  await writing;
-  if (hash.digest() !== made.sha256) return false;
-  await padTensor(stream, tensor);
+  await output.wrote(shard, byteLength + padding);
   return true;
 }

@@ -82,16 +82,14 @@ export interface MadeTensor {
 export interface EarlierTensor extends MadeTensor {
   /** The file it is in. */
   readonly file: string;
+  readonly position: number;
   readonly byteLength: number;
-  /** Rejects if the file is gone, shorter, or not readable. */
-  read(at: number, length: number): Promise<Uint8Array>;
 }
 
 /** What earlier runs on this machine made. */
 export interface EarlierOutputs {
   /** Those that were made as wished, the ones to try first in front. */
   candidates(wish: string): readonly EarlierTensor[];
-  close(): Promise<void>;
 }
 
 export interface OutputRecord {

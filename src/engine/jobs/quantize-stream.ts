@@ -236,16 +236,6 @@ class Makers {
   }
 }
 
-/** Zeros up to the alignment, behind the last tensor too. */
-export async function padTensor(
-  { output, position }: Pick<Stream, 'output' | 'position'>,
-  tensor: PlannedTensor,
-): Promise<void> {
-  const { byteLength, shard } = tensor.target;
-  const rest = padded(byteLength) - byteLength;
-  if (rest > 0) await output.write(shard, position(tensor) + byteLength, new Uint8Array(rest));
-}
-
 export function throwIfCancelled(signal: AbortSignal): void {
   if (signal.aborted) throw new QuantsmithError('cancelled', 'Cancelled.');
 }
