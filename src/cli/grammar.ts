@@ -174,6 +174,7 @@ Exit code 1 when the file has a problem of severity "error", even if a part of i
     type?: string;
     tensor: TensorRule[];
     tensorTypeFile?: string;
+    runtime?: string;
     outputTensorType?: string;
     tokenEmbeddingType?: string;
     imatrix?: string;
@@ -231,6 +232,7 @@ Exit code 1 when the file has a problem of severity "error", even if a part of i
       collect(metadataOverride),
       [],
     )
+    .option('--runtime <runtime>', 'what shall read the result, such as llama.cpp@b3887: refuse types it cannot read')
     .option('--allow-requantize', 'accept a source that is quantized already (quality suffers)', false)
     .option(
       '--on-fallback <policy>',

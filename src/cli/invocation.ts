@@ -36,6 +36,7 @@ export interface QuantizeInvocation extends ComputeOptions {
   readonly rules: readonly TensorRule[];
   /** A file with more rules, which come after `rules`. */
   readonly tensorTypeFile?: string;
+  readonly runtime?: string;
   readonly outputTensorType?: string;
   readonly tokenEmbeddingType?: string;
   readonly imatrix?: string;

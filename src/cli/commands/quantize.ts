@@ -60,7 +60,7 @@ export function jobOptions(
 
 async function quantizeOptions(invocation: QuantizeInvocation, io: CliIo): Promise<QuantizeOptions> {
   const { type, rules, outputTensorType, tokenEmbeddingType, pure, allowRequantize, onFallback } = invocation;
-  const { tensorTypeFile, leaveOutputTensor, pruneLayers, metadata } = invocation;
+  const { tensorTypeFile, leaveOutputTensor, pruneLayers, metadata, runtime } = invocation;
   return {
     fileType: type,
     rules: tensorTypeFile === undefined ? rules : [...rules, ...(await readTensorTypes(tensorTypeFile, io))],
@@ -69,6 +69,7 @@ async function quantizeOptions(invocation: QuantizeInvocation, io: CliIo): Promi
     pure,
     allowRequantize,
     onFallback,
+    ...(runtime === undefined ? {} : { runtime }),
     ...(leaveOutputTensor && { leaveOutputTensor }),
     ...(pruneLayers.length > 0 && { pruneLayers }),
     ...(metadata.length > 0 && { metadata }),

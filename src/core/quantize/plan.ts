@@ -29,6 +29,7 @@ import {
 import type { QuantizationGrid } from './quantization-grid.js';
 import { qualityLints } from './quality-lints.js';
 import { pruneLayers, type PrunedModel } from './prune-layers.js';
+import { runtimeProblems } from './runtime-support.js';
 import type { OutputSplit, PlannedTensor, QuantizationPlan, QuantizeOptions } from './quantization-plan.js';
 import { compareOutputOrder, significantDimensions } from './tensor-selection.js';
 
@@ -101,6 +102,7 @@ export function planQuantization(
       ...importanceProblems(decisions, fileType.name, imatrix),
       ...fallbackProblems(decisions),
       ...ruleProblems(rules),
+      ...runtimeProblems(decisions, options.runtime),
       ...qualityLints(decisions, imatrix),
     ],
   };

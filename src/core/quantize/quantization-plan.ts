@@ -31,6 +31,8 @@ export interface QuantizeOptions {
   readonly leaveOutputTensor?: boolean;
   /** Numbers of layers to leave out; those that remain are numbered anew, and all names in options are the new ones. */
   readonly pruneLayers?: readonly number[];
+  /** What shall read the result: `llama.cpp@b3887`. */
+  readonly runtime?: string;
   /** Metadata to set in the output, in this order. Hyper-parameters set here are those the mixtures see. */
   readonly metadata?: readonly MetadataOverride[];
 }

@@ -72,6 +72,7 @@ function describeValue(
     case 'flag':
     case 'layers':
     case 'metadata':
+    case 'runtime':
     case 'size':
     case 'texts':
     case 'sequence':

@@ -41,6 +41,8 @@ function valueSchema(key: RecipeKey): Json {
       return { type: 'string', minLength: 1 };
     case 'flag':
       return { type: 'boolean' };
+    case 'runtime':
+      return { type: 'string', pattern: '^llama\\.cpp@b\\d+$' };
     case 'size':
       return { type: ['string', 'integer'] };
     case 'texts':

@@ -17,6 +17,7 @@ export type ValueKind =
   | 'fallback'
   | 'flag'
   | 'layers'
+  | 'runtime'
   | 'metadata'
   | 'size'
   | 'texts'
@@ -244,6 +245,16 @@ export const RECIPE_KEYS: readonly RecipeKey[] = [
     default: 'none',
     examples: ['{general.name: str:My model, llama.context_length: int:8192}'],
     insert: '\n  general.name: str:$0',
+  },
+  {
+    path: 'runtime',
+    kind: 'runtime',
+    required: false,
+    since: 1,
+    summary: 'What shall read the result: a build of llama.cpp. Types it cannot read are an error.',
+    doc: '`llama-cli --version` names the build; node-llama-cpp and others say in their release notes which they ship.',
+    default: 'the newest',
+    examples: ['llama.cpp@b3887'],
   },
   {
     path: 'keep_split',

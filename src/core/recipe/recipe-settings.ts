@@ -20,6 +20,7 @@ export interface RecipeSettings {
       | 'leaveOutputTensor'
       | 'pruneLayers'
       | 'metadata'
+      | 'runtime'
     >
   >;
   readonly includeWeights?: readonly string[];
@@ -81,6 +82,10 @@ export function readSettings(
     outputTensorType: type('output_tensor_type'),
     tokenEmbeddingType: type('token_embedding_type'),
     pruneLayers: setting('prune_layers', node => readLayers(node, reader)),
+    runtime: setting(
+      'runtime',
+      scalar(({ value }) => value),
+    ),
     metadata: setting('metadata', node => readMetadata(node, reader)),
   });
   const others = defined({
@@ -152,6 +157,7 @@ function readMetadata(node: YamlNode, reader: SettingsReader): readonly Metadata
 const SETTING_BY_CODE: readonly (readonly [code: RegExp, key: string])[] = [
   [/^plan\/(?:no-such-layer|no-layers-left|per-layer-metadata)$/, 'prune_layers'],
   [/^plan\/override-/, 'metadata'],
+  [/^plan\/(?:unknown-runtime|runtime-)/, 'runtime'],
   [/^plan\/(?:no-output-tensor|options-contradict)$/, 'leave_output_tensor'],
   [/^plan\/no-token-embedding$/, 'token_embedding_type'],
 ];

@@ -5,6 +5,7 @@ import { GGML_TYPES, ggmlTypeByName } from '../../core/ggml/ggml-type.js';
 import { parseOverride } from '../../core/quantize/metadata-override.js';
 import { parseLayers } from '../../core/quantize/prune-layers.js';
 import type { QuantizeOptions } from '../../core/quantize/quantization-plan.js';
+import { parseRuntime } from '../../core/quantize/runtime-support.js';
 import { parseTensorRule } from '../../core/quantize/tensor-rule.js';
 import { parseByteSize } from '../../core/text/byte-size.js';
 import type { QuantizeJob } from '../../protocol/worker-protocol.js';
@@ -151,6 +152,17 @@ export const WISH_OPTIONS: readonly WishOption[] = [
     none: 'none',
     prompt: 'Parts of names, for example attn_k; blk.0.',
     parse: text => accept({ excludeWeights: items(text) }),
+  },
+  {
+    key: 'runtime',
+    label: 'What shall read it',
+    detail: 'Types that this build of llama.cpp cannot read are refused',
+    none: 'the newest llama.cpp',
+    prompt: 'A build such as llama.cpp@b3887',
+    parse: text =>
+      parseRuntime(text) === undefined
+        ? refuse('Expected a build such as llama.cpp@b3887.')
+        : inOptions({ runtime: text }),
   },
   {
     key: 'split',

@@ -37,7 +37,7 @@ const TENSOR_TYPES = GGML_TYPES.filter(({ canQuantize }) => canQuantize)
 
 const OPTION_KEYS =
   'include_weights exclude_weights pure output_tensor_type token_embedding_type leave_output_tensor allow_requantize ' +
-  'prune_layers metadata keep_split max_shard_size';
+  'prune_layers metadata runtime keep_split max_shard_size';
 const ROOT_KEYS = `recipe source output type rules imatrix fallback ${OPTION_KEYS}`;
 
 describe('completion offers', () => {
