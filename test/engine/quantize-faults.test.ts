@@ -18,6 +18,7 @@ import { isBuilt, quantsmith, type ErrorDocument } from '../cli/built-cli.js';
 import { repository } from '../cli/captured-io.js';
 import { tinycoder } from '../worker/built-worker.js';
 import { at, digest, failure, files, quantize, useQuantize, type Run } from './quantize-run.js';
+import { weights, writeSmallModel } from './small-model.js';
 
 useQuantize();
 
@@ -185,7 +186,21 @@ describe('an output', () => {
   });
 
   test.skipIf(!isBuilt)('that another process writes already: the second is refused, the first completes', async () => {
-    const argv = ['quantize', tinycoder, at('out.gguf'), '-t', 'Q6_K', '--threads', '1', '--backend', 'wasm', '--json'];
+    // 32 MiB with one thread of WebAssembly: seconds, so that it is caught at work on a busy machine, too.
+    const data = weights(1024 * 8192, 1);
+    writeSmallModel(at('in.gguf'), [{ name: 'blk.0.ffn_up.weight', ne: [1024, 8192], type: 'F32', data }]);
+    const argv = [
+      'quantize',
+      at('in.gguf'),
+      at('out.gguf'),
+      '-t',
+      'Q6_K',
+      '--threads',
+      '1',
+      '--backend',
+      'wasm',
+      '--json',
+    ];
     let second: ReturnType<typeof quantsmith> | undefined;
     const first = await quantsmith(argv, {
       started: child => {
@@ -206,8 +221,8 @@ describe('an output', () => {
     expect(error.message).toContain(at('out.gguf'));
     expect(error.hint).toMatch(/Wait for it/);
     expect(first.exit, first.stderr).toBe(0);
-    await quantize({ output: at('fresh.gguf'), type: 'Q6_K' });
+    await quantize({ source: at('in.gguf'), output: at('fresh.gguf'), type: 'Q6_K' });
     expect(digest(at('out.gguf'))).toBe(digest(at('fresh.gguf')));
-    expect(files()).toEqual(['fresh.gguf', 'out.gguf']);
+    expect(files()).toEqual(['fresh.gguf', 'in.gguf', 'out.gguf']);
   });
 });
