@@ -108,7 +108,9 @@ function planTable(report: QuantizationReport): string {
 function forecastText({ forecast: { disk, memory } }: QuantizationReport): string {
   const free = disk.free === null ? '' : `, where ${formatBytes(disk.free)} are free`;
   const available = memory.available === null ? '' : ` of ${formatBytes(memory.available)} available`;
-  return `It would take ${formatBytes(disk.needed)} in ${printable(disk.path)}${free}, and up to ${formatBytes(memory.needed)} of memory${available}.\n`;
+  // A plan with errors has no tasks whose memory could be counted.
+  const needed = memory.needed === 0 ? '' : `, and up to ${formatBytes(memory.needed)} of memory${available}`;
+  return `It would take ${formatBytes(disk.needed)} in ${printable(disk.path)}${free}${needed}.\n`;
 }
 
 function closing(report: QuantizationReport, style: Style): string {
