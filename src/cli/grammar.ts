@@ -249,6 +249,7 @@ Exit code 1 when the file has a problem of severity "error", even if a part of i
       ).argParser(byteSize),
     );
   computeOptions(quantize)
+    .option('--reuse', 'take over what earlier outputs have alike, and record this output for later runs', false)
     .addHelpText(
       'after',
       `
@@ -286,6 +287,7 @@ The output appears under its name only when it is complete. Sizes: M and G are p
     .argument('<recipe>', 'a recipe file; paths in it are relative to its folder')
     .option('--only <output>', 'make only the output of this name or path');
   computeOptions(run)
+    .option('--no-reuse', 'compute every tensor, also those that earlier outputs have; keep no record of this one')
     .addHelpText(
       'after',
       `
@@ -387,7 +389,6 @@ function backendOptions(command: Command): Command {
 function computeOptions(command: Command): Command {
   return backendOptions(command)
     .option('--resume', 'continue an interrupted run', false)
-    .option('--no-reuse', 'compute every tensor, also those that earlier outputs have; keep no record of this one')
     .option('--dry-run', 'plan and predict the size, write nothing', false)
     .option('--overwrite', 'replace an output that exists', false)
     .option('--quiet', 'no progress', false)

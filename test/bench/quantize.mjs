@@ -124,7 +124,6 @@ function typesWanted() {
   ]);
 }
 
-/** Without reuse: nothing of the run before is taken over. */
 function argumentsOf(model, output, wanted, count, backend) {
   const [name, weighted] = wanted.split('+');
   return [
@@ -139,7 +138,6 @@ function argumentsOf(model, output, wanted, count, backend) {
     '--backend',
     backend,
     '--quiet',
-    '--no-reuse',
     ...(weighted ? ['--imatrix', model.imatrix] : []),
   ];
 }

@@ -17,7 +17,7 @@ const compute = {
   backend: 'auto',
   overwrite: false,
   resume: false,
-  reuse: true,
+  reuse: false,
   dryRun: false,
   quiet: false,
   json: false,
@@ -67,7 +67,7 @@ describe('what is understood', () => {
       'quantize a b -t Q4_0 --tensor x.*=Q8_0 --tensor /[a=b]\\d/=F16 --output-tensor-type Q6_K --token-embedding-type Q8_0 ' +
       '--imatrix i.gguf --include-weights attn --include-weights ffn --exclude-weights up --pure --allow-requantize ' +
       '--leave-output-tensor --prune-layers 0,3..5 --prune-layers 9 --override-kv a=int:3 --tensor-type-file t.txt ' +
-      '--on-fallback Q8_0 --max-shard-size 2GiB --resume --no-reuse --dry-run --overwrite --threads 3 --backend wasm --quiet --json';
+      '--on-fallback Q8_0 --max-shard-size 2GiB --resume --reuse --dry-run --overwrite --threads 3 --backend wasm --quiet --json';
     expect(invocation(...line.split(' '))).toEqual({
       command: 'quantize',
       source: 'a',
@@ -95,7 +95,7 @@ describe('what is understood', () => {
       backend: 'wasm',
       overwrite: true,
       resume: true,
-      reuse: false,
+      reuse: true,
       dryRun: true,
       quiet: true,
       json: true,
@@ -108,6 +108,7 @@ describe('what is understood', () => {
       recipe: 'r.quant.yaml',
       only: 'out.gguf',
       ...compute,
+      reuse: true,
       dryRun: true,
     });
     expect(invocation('check', 'r.quant.yaml', '--json')).toEqual({

@@ -48,7 +48,7 @@ async function logits(model: string, ids: readonly number[], asked: Asked = {}):
 }
 
 function quantize(source: string, output: string, type: string): void {
-  const options = ['--type', type, '--quiet', '--no-reuse'];
+  const options = ['--type', type, '--quiet'];
   const { status, stderr } = spawnSync(process.execPath, [
     path.join(root, 'dist/cli.js'),
     'quantize',
