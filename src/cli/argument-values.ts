@@ -54,6 +54,22 @@ export function tokenIds(text: string): readonly number[] {
   return ids.map(Number);
 }
 
+export function decimal(least: number, most: number): (text: string) => number {
+  return text => {
+    const value = Number(text);
+    if (!/^\d+(?:\.\d+)?$/.test(text) || value < least || value > most)
+      throw new InvalidArgumentError(`Expected a number from ${least} to ${most}.`);
+    return value;
+  };
+}
+
+/** `ID=VALUE`: a token and what is added to its logit; `-inf` forbids it. */
+export function logitBias(text: string): readonly [number, number] {
+  const match = /^(\d{1,9})=([+-]?(?:\d+(?:\.\d+)?|inf))$/i.exec(text.trim());
+  if (!match) throw new InvalidArgumentError('Expected ID=VALUE, for example 15=-inf or 15=2.5.');
+  return [Number(match[1]), Number((match[2] ?? '').replace(/inf/i, 'Infinity'))];
+}
+
 export function metadataOverride(text: string): MetadataOverride {
   const parsed = parseOverride(text);
   if (!parsed.ok) throw new InvalidArgumentError(`${parsed.message}.`);

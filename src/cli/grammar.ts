@@ -6,7 +6,6 @@ import { Command, CommanderError, Help, Option } from 'commander';
 import type { ErrorData } from '../core/problem.js';
 import type { MetadataOverride } from '../core/quantize/metadata-override.js';
 import type { TensorRule } from '../core/quantize/quantization-plan.js';
-import type { BackendChoice } from '../protocol/worker-protocol.js';
 import {
   byteSize,
   collect,
@@ -14,9 +13,10 @@ import {
   metadataOverride,
   nonEmpty,
   tensorRule,
-  tokenIds,
   wholeNumber,
 } from './argument-values.js';
+import { backendOptions } from './backend-options.js';
+import { addEngineCommands } from './grammar-engine.js';
 import { addTokenCommands } from './grammar-tokens.js';
 import type { ComputeOptions, Invocation } from './invocation.js';
 
@@ -37,9 +37,6 @@ export interface GrammarOptions {
  * use (514,906 in Gemma 3), so that only a damaged or hostile file, or one with data in its metadata, is summarized.
  */
 export const ARRAY_LIMIT = 1_048_576;
-
-/** More threads than any machine this is for has cores; a typing error above it would only waste memory. */
-const MAX_THREADS = 1024;
 
 export function parseArguments(argv: readonly string[], options: GrammarOptions): Parsed {
   let invocation: Invocation | undefined;
@@ -94,7 +91,17 @@ function usageError(error: CommanderError, argv: readonly string[]): ErrorData {
   };
 }
 
-const COMMANDS = new Set(['inspect', 'quantize', 'run', 'check', 'tokenize', 'detokenize', 'logits', 'doctor']);
+const COMMANDS = new Set([
+  'inspect',
+  'quantize',
+  'run',
+  'check',
+  'tokenize',
+  'detokenize',
+  'logits',
+  'generate',
+  'doctor',
+]);
 
 /** The commander program itself; exported so that the documentation's test can list every command and option. */
 export function buildProgram(
@@ -317,46 +324,7 @@ In JSON, ranges count lines and characters (UTF-16) from 0; in text, lines and c
 
   addTokenCommands(program, choose);
 
-  interface LogitsFlags {
-    ids?: readonly number[];
-    output?: string;
-    threads: number;
-    backend: BackendChoice;
-    cacheType: 'f32' | 'f16';
-    overwrite: boolean;
-    json: boolean;
-  }
-  const logits = program
-    .command('logits')
-    .description('Write what a model predicts after each of the given tokens: its raw scores for the whole vocabulary.')
-    .argument('<model>', 'a .gguf file, or any shard of a split model')
-    // Both are required, but checked in the action: commander would report them before a misspelt option.
-    .option('--ids <list>', 'token ids, evaluated exactly as given: 1,15043,3186', tokenIds)
-    .option('-o, --output <file>', 'the file to write; must not exist unless --overwrite')
-    .addOption(
-      new Option('--cache-type <type>', 'what keys and values of earlier tokens are kept in')
-        .choices(['f32', 'f16'])
-        .default('f32'),
-    )
-    .option('--overwrite', 'replace an output that exists', false)
-    .option('--json', 'print one JSON document', false);
-  backendOptions(logits)
-    .addHelpText(
-      'after',
-      `
-Examples:
-  quantsmith logits model.gguf --ids 1,15043,3186 -o logits.f32
-  quantsmith logits model.gguf --ids 1,2,3 -o logits.f32 --json
-
-The file holds float32, little-endian, row by row: one row for each token, one value for each entry of the vocabulary.`,
-    )
-    .action((model: string, { ids, output, ...flags }: LogitsFlags) => {
-      const missing = ids === undefined ? '--ids <list>' : '-o, --output <file>';
-      if (ids === undefined || output === undefined) {
-        return logits.error(`required option '${missing}' not specified`, { code: 'commander.missingOption' });
-      }
-      choose({ command: 'logits', model, ids, output, ...flags });
-    });
+  addEngineCommands(program, choose);
 
   program
     .command('doctor')
@@ -371,20 +339,6 @@ The file holds float32, little-endian, row by row: one row for each token, one v
 }
 
 type ComputeFlags = { -readonly [K in keyof ComputeOptions]: ComputeOptions[K] };
-
-function backendOptions(command: Command): Command {
-  return command
-    .addOption(
-      new Option('--threads <n>', 'threads to compute with')
-        .argParser(wholeNumber(1, MAX_THREADS))
-        .default(0, 'physical cores'),
-    )
-    .addOption(
-      new Option('--backend <backend>', 'kernels to compute with')
-        .choices(['native', 'wasm', 'auto'] satisfies BackendChoice[])
-        .default('auto'),
-    );
-}
 
 function computeOptions(command: Command): Command {
   return backendOptions(command)

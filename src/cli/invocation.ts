@@ -2,6 +2,7 @@
 // command.
 import type { MetadataOverride } from '../core/quantize/metadata-override.js';
 import type { TensorRule } from '../core/quantize/quantization-plan.js';
+import type { SamplingOptions } from '../engine/sampler.js';
 import type { BackendChoice } from '../protocol/worker-protocol.js';
 
 export interface InspectInvocation {
@@ -107,7 +108,20 @@ export interface DetokenizeInvocation {
   readonly json: boolean;
 }
 
+export interface GenerateInvocation extends EngineOptions {
+  readonly command: 'generate';
+  readonly model: string;
+  readonly prompt: string;
+  /** Most tokens to add. */
+  readonly count: number;
+  readonly context?: number;
+  readonly special: boolean;
+  readonly stop: readonly string[];
+  readonly sampling: SamplingOptions;
+}
+
 export type Invocation =
+  | GenerateInvocation
   | InspectInvocation
   | QuantizeInvocation
   | RunInvocation

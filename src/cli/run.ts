@@ -62,6 +62,8 @@ async function execute(invocation: Invocation, io: CliIo): Promise<ExitCode> {
       return (await import('./commands/tokenize.js')).tokenize(invocation, io);
     case 'detokenize':
       return (await import('./commands/tokenize.js')).detokenize(invocation, io);
+    case 'generate':
+      return (await import('./commands/generate.js')).generateText(invocation, io);
     case 'logits':
       return (await import('./commands/logits.js')).logits(invocation, io);
     case 'doctor':

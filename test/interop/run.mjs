@@ -1,5 +1,6 @@
 // Interoperability: files we write are loaded by llama.cpp and behave as the input does. Q8_0 must continue every prompt with
 // the same 32 tokens; Q4_K_M must choose the same next token at most positions of a text, given the text so far.
+// Our own engine must continue the prompts with llama.cpp's tokens.
 // Results go to the file named in TEST_RESULTS (see scripts/test.mjs).
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -64,6 +65,16 @@ try {
       }),
     );
   const expected = peer(source);
+  // What our own engine generates, from our own tokens of the prompt.
+  request.prompts.forEach((prompt, i) => {
+    const title = `the engine: llama.cpp's ${request.tokens} tokens after ${JSON.stringify(prompt)}`;
+    const argv = ['generate', source, '--prompt', prompt, '--count', String(request.tokens), '--json'];
+    const run = spawnSync(process.execPath, [path.join(root, 'dist/cli.js'), ...argv], { encoding: 'utf8' });
+    const want = expected.continuations[i].ids;
+    const have = run.status === 0 ? JSON.parse(run.stdout).ids : [];
+    const equal = want.length === have.length && want.every((id, k) => id === have[k]);
+    report(title, equal ? 'passed' : 'failed', equal ? undefined : `expected ${want}, found ${have} ${run.stderr}`);
+  });
   for (const [type, required] of Object.entries(AGREEMENT)) {
     const output = path.join(directory, `tinycoder-${type}.gguf`);
     let found;

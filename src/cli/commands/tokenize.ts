@@ -1,19 +1,14 @@
 // `quantsmith tokenize` and `quantsmith detokenize`: a model's tokenizer, from its header alone. What is questionable about
 // the vocabulary goes to stderr as warnings; what makes it unusable ends the command.
 import { readFile } from 'node:fs/promises';
-import { firstError, placeOf, QuantsmithError } from '../../core/problem.js';
-import { readTokenizer } from '../../core/tokenizer/read-tokenizer.js';
-import type { Tokenizer } from '../../core/tokenizer/tokenizer.js';
 import { printable } from '../../core/text/printable.js';
-import { isUrl, openModel } from '../../platform/open-model.js';
 import { EXIT, type ExitCode } from '../exit.js';
 import { UsageError } from '../failure.js';
 import type { DetokenizeInvocation, TokenizeInvocation } from '../invocation.js';
 import type { CliIo } from '../io.js';
 import { jsonDocument } from '../json.js';
+import { openTokenizer } from '../open-tokenizer.js';
 import { resolveFrom } from '../paths.js';
-import { problemsText } from '../problem-text.js';
-import { styleFor } from '../style.js';
 
 /** Tokens written at a time. */
 const PAGE = 8192;
@@ -49,28 +44,4 @@ export async function detokenize({ model, ids, json }: DetokenizeInvocation, io:
   else if (io.stdout.isTTY) await io.stdout.write(`${printable(text, { lines: true })}\n`);
   else await io.stdout.write(text);
   return EXIT.success;
-}
-
-/** The tokenizer of a model; its warnings are printed. A file that is damaged behind its vocabulary is good enough. */
-async function openTokenizer(file: string, io: CliIo): Promise<Tokenizer> {
-  const opened = await openModel(isUrl(file) ? file : resolveFrom(io.cwd, file), { signal: io.signal });
-  try {
-    const { value, problems } = opened.model
-      ? await readTokenizer(opened.model, io.signal)
-      : { value: undefined, problems: [] };
-    if (!value) {
-      const first = firstError([...opened.problems, ...problems]);
-      throw new QuantsmithError(
-        first?.code ?? 'gguf/unreadable',
-        `${file}: ${first?.message ?? 'the file cannot be read.'}`,
-        first?.hint,
-        placeOf(first ?? {}),
-      );
-    }
-    const warnings = problems.filter(({ severity }) => severity !== 'info');
-    await io.stderr.write(problemsText(warnings, styleFor(io.stderr, io.env)));
-    return value;
-  } finally {
-    await opened.close();
-  }
 }
