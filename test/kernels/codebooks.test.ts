@@ -38,12 +38,15 @@ describe('codebooks', () => {
     });
   }
 
+  // Measures again, for who has the library: the digests above say the same without it.
   const library = process.env['QUANTSMITH_GGML_LIBRARY'];
-  it.skipIf(!library)('are what the library decodes now (QUANTSMITH_GGML_LIBRARY)', () => {
-    const python = process.env['QUANTSMITH_PYTHON'] ?? 'python3';
-    const printed = execFileSync(python, [path.join(folder, 'measure.py'), '--check', '--library', library!], {
-      encoding: 'utf8',
+  if (library !== undefined) {
+    it('are what the library of QUANTSMITH_GGML_LIBRARY decodes', () => {
+      const python = process.env['QUANTSMITH_PYTHON'] ?? 'python3';
+      const printed = execFileSync(python, [path.join(folder, 'measure.py'), '--check', '--library', library], {
+        encoding: 'utf8',
+      });
+      for (const [, , , , expected] of codebooks) expect(printed).toContain(expected);
     });
-    for (const [, , , , expected] of codebooks) expect(printed).toContain(expected);
-  });
+  }
 });

@@ -106,7 +106,8 @@ function badEscape(line: number, lines: LineIndex): Mistake | undefined {
   const close = start < 0 ? -1 : closingQuote(text, start);
   if (close < 0) return undefined;
   const value = text.slice(start + 1, close);
-  const bad = value.match(/\\[^]/g)?.find(escape => !/[0abt\tnvfre "/\\N_LPxuU]/.test(escape[1] ?? ''));
+  // By code points: half of a character would be no text.
+  const bad = value.match(/\\[^]/gu)?.find(escape => !/[0abt\tnvfre "/\\N_LPxuU]/.test(escape[1] ?? ''));
   if (bad === undefined) return undefined;
   return {
     line,

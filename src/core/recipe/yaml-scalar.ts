@@ -75,13 +75,14 @@ export function decodeDoubleQuoted(text: string, onBadEscape: (bad: BadEscape) =
       continue;
     }
     flush(i);
-    const kind = body[i + 1] ?? '';
+    // A whole character: half of one is no text that could be shown.
+    const kind = String.fromCodePoint(body.codePointAt(i + 1) ?? 0).slice(0, body.length - i - 1);
     const digits = HEX_DIGITS[kind];
     const lineBreak = /^(?:\r\n|\r|\n)[ \t]*/.exec(body.slice(i + 1, i + 258));
-    let length = 2;
+    let length = 1 + kind.length;
     if (digits !== undefined) {
-      const hex = body.slice(i + 2, i + 2 + digits);
-      const code = /^[0-9a-fA-F]+$/.test(hex) && hex.length === digits ? Number.parseInt(hex, 16) : -1;
+      const [hex = ''] = /^[0-9a-fA-F]*/.exec(body.slice(i + 2, i + 2 + digits)) ?? [];
+      const code = hex.length === digits ? Number.parseInt(hex, 16) : -1;
       if (code < 0 || code > 0x10ffff) onBadEscape({ offset: i + 1, text: `\\${kind}${hex}` });
       else out += String.fromCodePoint(code);
       length = 2 + hex.length;

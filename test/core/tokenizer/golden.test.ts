@@ -157,7 +157,17 @@ const published: Readonly<Record<string, readonly [folder: string, pre: string]>
 describe.each(['golden/tok/upstream', 'gguf/vocab'])('../shared: %s', folder => {
   const path = join(shared, folder);
   const pairs = existsSync(path) ? readdirSync(path).filter(name => name.endsWith('.inp')) : [];
-  test.skipIf(pairs.length === 0)('is there', () => expect(pairs).toHaveLength(15));
+  // Of four families the vocabulary is not there, and of one more only as its publisher has it; nothing to compare with.
+  test.skipIf(pairs.length === 0)('is there', () => {
+    expect(pairs).toHaveLength(15);
+    expect(sources.filter(([, , there]) => !there).map(([label]) => label)).toEqual([
+      'command-r',
+      'gemma-4',
+      'llama-bpe',
+      'qwen2',
+      'qwen35',
+    ]);
+  });
 
   const sources = pairs.flatMap((pair): [string, () => Promise<TokenizerMetadata> | TokenizerMetadata, boolean][] => {
     const name = /^ggml-vocab-(.*)\.gguf\.inp$/.exec(pair)![1]!;
@@ -168,9 +178,9 @@ describe.each(['golden/tok/upstream', 'gguf/vocab'])('../shared: %s', folder => 
       ...(other ? [[`${name} as published`, () => publishedVocabulary(...other), true] as const] : []),
     ].map(([label, load, there]) => [label, load, there] as [string, () => TokenizerMetadata, boolean]);
   });
-  for (const [label, load, there] of sources) {
+  for (const [label, load] of sources.filter(([, , there]) => there)) {
     const name = label.replace(' as published', '');
-    test.skipIf(!there)(label, async () => {
+    test(label, async () => {
       const tokenizer = tokenizerOf(await load());
       const read = (end: string): string => readFileSync(join(path, `ggml-vocab-${name}.gguf.${end}`), 'utf8');
       const inputs = read('inp').split('\n__ggml_vocab_test__\n');

@@ -68,7 +68,9 @@ suite('quantize', () => {
     assert.equal(await failure(exampleModel(), { fileType: 8 }), 'usage/arguments');
     await failure(exampleModel(), { fileType: 'Q4_K_X', output: path.join(scratch, 'x.gguf') });
     await failure(path.join(scratch, 'none.gguf'), { fileType: 'Q8_0' });
-    await failure(exampleModel(), { fileType: 'Q8_0', output: path.join(scratch, 'none/x.gguf') });
+    // A folder that is missing is made; a file in its place is not replaced by one.
+    writeFileSync(path.join(scratch, 'blocked'), '');
+    await failure(exampleModel(), { fileType: 'Q8_0', output: path.join(scratch, 'blocked/x.gguf') });
     assert.equal(existsSync(path.join(scratch, 'x.gguf')), false);
   });
 
