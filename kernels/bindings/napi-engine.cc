@@ -49,10 +49,13 @@ void end(Session* session) {
   *session = Session();
 }
 
-template <class T>
-bool wrap(napi_env env, T* native, const napi_type_tag* tag, napi_finalize finalize, napi_value* result) {
-  return napi_create_external(env, native, finalize, nullptr, result) == napi_ok &&
-         napi_type_tag_object(env, *result, tag) == napi_ok;
+// Owns `native` from here on, whatever happens: once there is a handle, its finalizer frees it, tagged or not.
+napi_value wrap(napi_env env, void* native, const napi_type_tag* tag, napi_finalize finalize) {
+  napi_value result;
+  const bool handed_over = napi_create_external(env, native, finalize, nullptr, &result) == napi_ok;
+  if (handed_over && napi_type_tag_object(env, result, tag) == napi_ok) return result;
+  if (!handed_over) finalize(env, native, nullptr);
+  return fail(env, "kernel/internal", "could not make a handle");
 }
 
 template <class T>
@@ -101,10 +104,8 @@ napi_value map_file(napi_env env, napi_callback_info info) {
     return fail(env, "engine/out-of-memory", "No memory.");
   }
   *file = File{static_cast<const uint8_t*>(data), static_cast<size_t>(facts.st_size), 1};
-  napi_value result;
   const auto finalize = [](napi_env, void* native, void*) { release(static_cast<File*>(native)); };
-  if (!wrap(env, file, &kFileTag, finalize, &result)) return fail(env, "kernel/internal", "could not make a handle");
-  return result;
+  return wrap(env, file, &kFileTag, finalize);
 #endif
 }
 
@@ -183,7 +184,7 @@ bool create(napi_env env, const Array& program, const Array& table, size_t threa
 
 // createSession(program: Int32Array, files: file[], weights: Float64Array, threads) -> session
 napi_value create_session(napi_env env, napi_callback_info info) {
-  napi_value a[4], result;
+  napi_value a[4];
   Array program, table;
   size_t threads;
   if (!read_arguments(env, info, a) || !read_array(env, a[0], "program", napi_int32_array, &program) ||
@@ -197,11 +198,12 @@ napi_value create_session(napi_env env, napi_callback_info info) {
     end(static_cast<Session*>(native));
     free(native);
   };
-  const bool created = read_files(env, a[1], session) && create(env, program, table, threads, session);
-  if (created && wrap(env, session, &kSessionTag, finalize, &result)) return result;
+  if (read_files(env, a[1], session) && create(env, program, table, threads, session)) {
+    return wrap(env, session, &kSessionTag, finalize);
+  }
   end(session);
   free(session);
-  return created ? fail(env, "kernel/internal", "could not make a handle") : nullptr;
+  return nullptr;
 }
 
 // step(session, tokens: Int32Array, outputs, logits: Float32Array)

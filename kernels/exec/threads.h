@@ -77,9 +77,22 @@ inline void wait_while(const uint32_t*, uint32_t) {}
 inline void wake_all(const uint32_t*) {}
 }  // namespace qs
 #else
-#include <sched.h>
+#include <pthread.h>
 namespace qs {
-inline void wait_while(const uint32_t*, uint32_t) { sched_yield(); }
-inline void wake_all(const uint32_t*) {}
+// One sleeping place for all words of the process. Whoever changes a word wakes under the lock afterwards, so a waiter
+// that saw the old value under the lock is asleep by then.
+inline pthread_mutex_t sleep_lock = PTHREAD_MUTEX_INITIALIZER;
+inline pthread_cond_t sleep_place = PTHREAD_COND_INITIALIZER;
+
+inline void wait_while(const uint32_t* word, uint32_t value) {
+  pthread_mutex_lock(&sleep_lock);
+  if (__atomic_load_n(word, __ATOMIC_SEQ_CST) == value) pthread_cond_wait(&sleep_place, &sleep_lock);
+  pthread_mutex_unlock(&sleep_lock);
+}
+inline void wake_all(const uint32_t*) {
+  pthread_mutex_lock(&sleep_lock);
+  pthread_cond_broadcast(&sleep_place);
+  pthread_mutex_unlock(&sleep_lock);
+}
 }  // namespace qs
 #endif

@@ -10,6 +10,7 @@ namespace {
 
 constexpr uint32_t kMaxColumns = 1u << 24;       // activations of a token; the widest vocabularies have 2^18
 constexpr uint32_t kMaxContext = 1u << 24;       // positions stay exact in a float
+constexpr float kMaxFrequency = 0x1p26f;         // radians per position; times the context below 2^51, NaN refused
 constexpr uint64_t kMaxSliceBytes = 1ull << 48;  // more than an address space; times the slices it fits in 64 bits
 constexpr uint32_t kMaxSlices = 4096;            // experts of a layer
 constexpr int32_t kMaxSlots = 4096, kMaxLayers = 1024;  // so that no product of the limits overflows 64 bits
@@ -22,6 +23,13 @@ struct Shape {
   bool same_memory(int32_t a, int32_t b) const { return program.slots[a].base == program.slots[b].base; }
   uint32_t constants() const { return static_cast<uint32_t>(program.header->constants); }
   uint32_t vocabulary() const { return static_cast<uint32_t>(program.header->vocabulary); }
+  // Frequencies that at any position stay where sin_cos (exec/math.h) may convert to integers.
+  bool turns(int32_t first, int32_t count) const {
+    for (int32_t i = first; i < first + count; ++i) {
+      if (!(__builtin_fabsf(program.constants[i]) <= kMaxFrequency)) return false;
+    }
+    return true;
+  }
   bool vector(int32_t weight, uint32_t length) const {  // F32, as every norm and bias of a GGUF is
     return weight < 0 || (weights[weight].type == 0 && weights[weight].columns == length && weights[weight].rows == 1 &&
                           weights[weight].slices == 1);
@@ -54,7 +62,8 @@ bool fits(const Shape& s, const Step& o, bool wanted) {
       const float count = s.program.constants[o[4]];
       return count >= 1.0f && count * 2.0f <= static_cast<float>(o[2]) &&
              count == static_cast<float>(static_cast<uint32_t>(count)) &&
-             static_cast<uint64_t>(o[4]) + 1 + static_cast<uint32_t>(count) <= s.constants() && !wanted;
+             static_cast<uint64_t>(o[4]) + 1 + static_cast<uint32_t>(count) <= s.constants() &&
+             s.turns(o[4] + 1, static_cast<int32_t>(count)) && !wanted;
     }
     case STORE:
       return s.columns(o[1]) == static_cast<uint32_t>(s.program.layers[o[0]].key_columns) &&
@@ -62,9 +71,10 @@ bool fits(const Shape& s, const Step& o, bool wanted) {
     case ATTENTION: {
       const Layer& layer = s.program.layers[o[2]];
       if (!positive(o[3], 1024) || !positive(o[4], 1024) || o[3] % o[4] != 0 || o[7] < 0 || wanted) return false;
-      const uint32_t heads = static_cast<uint32_t>(o[3]), kv_heads = static_cast<uint32_t>(o[4]);
-      const uint32_t keys = static_cast<uint32_t>(layer.key_columns),
-                     values = static_cast<uint32_t>(layer.value_columns);
+      // In 64 bits: a head as wide as 2^24 times 1024 heads is 2^34.
+      const uint64_t heads = static_cast<uint64_t>(o[3]), kv_heads = static_cast<uint64_t>(o[4]);
+      const uint64_t keys = static_cast<uint64_t>(layer.key_columns),
+                     values = static_cast<uint64_t>(layer.value_columns);
       return keys % kv_heads == 0 && values % kv_heads == 0 && s.columns(o[1]) == keys / kv_heads * heads &&
              s.columns(o[0]) == values / kv_heads * heads && !s.same_memory(o[0], o[1]);
     }
@@ -86,12 +96,13 @@ bool fits(const Shape& s, const Step& o, bool wanted) {
       const qs_weight& w = s.weights[o[3]];
       const uint64_t used = positive(o[4], 1024) ? static_cast<uint64_t>(o[4]) : 0;
       return used > 0 && s.columns(o[2]) == 2 * used && s.columns(o[0]) == used * w.rows &&
-             (s.columns(o[1]) == w.columns || s.columns(o[1]) == used * w.columns) && !s.same_memory(o[0], o[1]);
+             (s.columns(o[1]) == w.columns || s.columns(o[1]) == used * w.columns) && !s.same_memory(o[0], o[1]) &&
+             !s.same_memory(o[0], o[2]);
     }
     case MIX: {
       const uint64_t used = positive(o[3], 1024) ? static_cast<uint64_t>(o[3]) : 0;
       return used > 0 && s.columns(o[2]) == 2 * used && s.columns(o[1]) == used * s.columns(o[0]) &&
-             !s.same_memory(o[0], o[1]);
+             !s.same_memory(o[0], o[1]) && !s.same_memory(o[0], o[2]);
     }
     case LOGITS:
       return s.columns(o[0]) == s.vocabulary() && wanted;

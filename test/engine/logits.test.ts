@@ -102,6 +102,14 @@ describe('the example model', () => {
     }
   });
 
+  test('more threads than a session can have', async () => {
+    const expected = await logits(tinycoder, IDS);
+    for (const backend of backends) {
+      const found = await logits(tinycoder, IDS, { backend, threads: 1000 });
+      expect(Buffer.from(found.buffer).equals(Buffer.from(expected.buffer)), backend).toBe(true);
+    }
+  }, 60_000);
+
   test('a cache in F16 changes little', async () => {
     const [full, half] = [await logits(tinycoder, IDS), await logits(tinycoder, IDS, { cacheType: 'f16' })];
     const change = difference(half, full);

@@ -19,6 +19,9 @@ export interface ExecutorAddon {
   endSession(session: object): void;
 }
 
+/** As many as a session can have (kernels/exec/session.cc); a machine may have more cores. */
+const MAX_THREADS = 256;
+
 export class NativeExecutor implements Executor {
   readonly kind = 'native';
   readonly #addon: ExecutorAddon;
@@ -36,7 +39,12 @@ export class NativeExecutor implements Executor {
       });
       const call = <T>(work: () => T): T => translated(program, work);
       const handle = call(() =>
-        this.#addon.createSession(program.words, maps, Float64Array.from(table), Math.max(1, threads)),
+        this.#addon.createSession(
+          program.words,
+          maps,
+          Float64Array.from(table),
+          Math.min(MAX_THREADS, Math.max(1, threads)),
+        ),
       );
       return new NativeSession(this.#addon, handle, program);
     });

@@ -31,7 +31,7 @@ export const DESCRIPTION_TENSORS = [
  * The program of a model.
  * @param vectors the values of {@link DESCRIPTION_TENSORS} that the model has
  * @throws QuantsmithError `engine/architecture` (not in the table), `engine/missing-metadata`, `engine/bad-metadata`,
- *   `engine/missing-tensor`, `engine/bad-shape`, `engine/bad-type`
+ *   `engine/missing-tensor`, `engine/bad-shape`, `engine/bad-type`, `engine/unknown-tensor`
  */
 export function compileProgram(
   model: GgufModel,
@@ -54,5 +54,5 @@ export function compileProgram(
     vector: name => vectors.get(name),
     context: limits.context,
   });
-  return builder.finish(logits, limits);
+  return builder.finish(logits, limits, DESCRIPTION_TENSORS);
 }

@@ -41,7 +41,7 @@ export function attention(
   const { keyLength, valueLength } = m;
   const widths = [heads * keyLength, keyValueHeads * keyLength, keyValueHeads * valueLength] as const;
   const [query, key, value] = g.has(`${name}_qkv.weight`)
-    ? split(g, g.matmul(g.slot('qkv', sum(widths)), normed, `${name}_qkv`), widths)
+    ? split(g, g.matmul(g.slot(`qkv ${sum(widths)}`, sum(widths)), normed, `${name}_qkv`), widths)
     : [
         g.matmul(g.slot('query', widths[0]), normed, `${name}_q`),
         g.matmul(g.slot(`key ${widths[1]}`, widths[1]), normed, `${name}_k`),
@@ -107,10 +107,10 @@ export function expertFeedForward(
   const scores = g.matmul(g.slot('router scores', count), normed, `${name}_gate_inp`);
   const pairs = g.route(g.slot('chosen experts', 2 * used), scores, used, { normalize: true });
   const width = used * g.weight(`${name}_up_exps`).rows;
-  const up = g.experts(g.slot('experts up', width), normed, pairs, `${name}_up_exps`, used);
-  const hidden = g.experts(g.slot('experts hidden', width), normed, pairs, `${name}_gate_exps`, used);
+  const up = g.experts(g.slot(`experts up ${width}`, width), normed, pairs, `${name}_up_exps`, experts);
+  const hidden = g.experts(g.slot(`experts hidden ${width}`, width), normed, pairs, `${name}_gate_exps`, experts);
   g.gate(hidden, hidden, up, activation);
-  const outputs = g.experts(g.slot('experts output', used * m.width), hidden, pairs, `${name}_down_exps`, used);
+  const outputs = g.experts(g.slot('experts output', used * m.width), hidden, pairs, `${name}_down_exps`, experts);
   return g.mix(g.slot('block output', m.width), outputs, pairs, used);
 }
 

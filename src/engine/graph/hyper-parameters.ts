@@ -55,10 +55,9 @@ export function readHyperParameters(model: GgufModel, architecture: string): Hyp
   const keyLength = count('attention.key_length', MAX_WIDTH, width / headCount);
   const perLayer = metadataArray(metadata, keyOf('attention.head_count_kv'));
   const keyValueHeads = (layer: number): number => {
-    if (!perLayer) return count('attention.head_count_kv', MAX_HEADS, headCount);
-    const value = perLayer.head[layer];
-    if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value > MAX_HEADS) {
-      throw wrong(keyOf('attention.head_count_kv'), value, `a whole number from 1 to ${MAX_HEADS} for layer ${layer}`);
+    const value = perLayer ? perLayer.head[layer] : count('attention.head_count_kv', MAX_HEADS, headCount);
+    if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || headCount % value !== 0) {
+      throw wrong(keyOf('attention.head_count_kv'), value, `a divisor of the ${headCount} heads for layer ${layer}`);
     }
     return value;
   };

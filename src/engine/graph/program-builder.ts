@@ -3,6 +3,7 @@
 // name means the same memory in every layer: the description decides what may be reused, as a reader can see.
 import type { GgufModel, GgufTensorInfo } from '../../core/gguf/gguf.js';
 import { QuantsmithError } from '../../core/problem.js';
+import { printable } from '../../core/text/printable.js';
 import { missingTensor } from './hyper-parameters.js';
 import { OPERATIONS, PROGRAM_MAGIC, PROGRAM_VERSION, type OperationName } from './operations.js';
 import type { RopeTable } from './rope.js';
@@ -171,12 +172,19 @@ export class ProgramBuilder {
   }
 
   /** Products with the chosen experts' matrices, one block of rows per choice. */
-  experts(target: Slot, source: Slot, pairs: Slot, name: string, used: number): Slot {
+  experts(
+    target: Slot,
+    source: Slot,
+    pairs: Slot,
+    name: string,
+    { count, used }: { readonly count: number; readonly used: number },
+  ): Slot {
     const weight = this.weight(name);
     const fits =
+      weight.slices === count &&
       weight.rows * used === target.columns &&
       (weight.columns === source.columns || weight.columns * used === source.columns);
-    this.#expect(weight, fits, `${source.columns} x ${target.columns / used} per expert`);
+    this.#expect(weight, fits, `${source.columns} x ${target.columns / used} for each of ${count} experts`);
     return this.#emit('EXPERTS', target, source.index, pairs.index, weight.index, used);
   }
 
@@ -189,8 +197,20 @@ export class ProgramBuilder {
     return this.#emit('WANTED', target, source.index);
   }
 
-  /** Ends the program. */
-  finish(logits: Slot, limits: ProgramLimits): Program {
+  /**
+   * Ends the program.
+   * @param described tensors whose values it was written from
+   * @throws QuantsmithError `engine/unknown-tensor`: computing without it would give other numbers than the model's
+   */
+  finish(logits: Slot, limits: ProgramLimits, described: readonly string[] = []): Program {
+    for (const name of this.#tensors.keys()) {
+      if (this.#weights.has(name) || described.includes(name)) continue;
+      throw new QuantsmithError(
+        'engine/unknown-tensor',
+        `The model cannot be run: what its tensor "${printable(name)}" is for is not known here.`,
+        'The model is a variant of its architecture that this version does not compute.',
+      );
+    }
     this.#write('LOGITS', [logits.index]);
     const slots = this.#slots.flatMap(({ base, offset, columns }) => [base, offset, columns]);
     const layers = this.#layers.flatMap(({ keys, values }) => [keys, values]);

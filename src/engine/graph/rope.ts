@@ -2,6 +2,7 @@
 // `magnitude`. Every scaling method only changes these numbers, so the executor knows none of them.
 // Sources: RoFormer (arXiv 2104.09864), position interpolation (2306.15595), YaRN (2309.00071), and llama.cpp's ggml_rope.
 import { QuantsmithError } from '../../core/problem.js';
+import type { ModelToDescribe } from './blocks.js';
 import type { HyperParameters } from './hyper-parameters.js';
 
 export interface RopeTable {
@@ -22,6 +23,15 @@ export interface RopeOptions {
   readonly unscaled?: boolean;
 }
 
+/** Beyond it an angle says nothing; the executor refuses more (kernels/exec/verify.cc). */
+const MAX_FREQUENCY = 2 ** 26;
+
+/** The factors of a model that has one set for contexts up to the one it was first trained for, another beyond. */
+export function longRopeFactors({ hyper, vector, context }: ModelToDescribe): readonly number[] | undefined {
+  const firstContext = hyper.number('rope.scaling.original_context_length') ?? hyper.trainedContext;
+  return vector(context > firstContext ? 'rope_factors_long.weight' : 'rope_factors_short.weight');
+}
+
 /** YaRN's range of turns over the trained context between which frequencies go from scaled to unscaled. */
 const BETA_FAST = 32;
 const BETA_SLOW = 1;
@@ -39,10 +49,18 @@ export function ropeTable(hyper: HyperParameters, options: RopeOptions): RopeTab
     );
   }
   const type = options.unscaled === true ? 'none' : (hyper.text('rope.scaling.type') ?? 'linear');
-  const factor = hyper.number('rope.scaling.factor') ?? 1;
+  const factor = hyper.number('rope.scaling.factor') ?? hyper.number('rope.scale_linear') ?? 1;
   const scale = type === 'none' || !(factor > 0) ? 1 : 1 / factor;
   const attention = hyper.number('rope.scaling.attn_factor') ?? 1;
   const unscaled = Array.from({ length: pairs }, (_, i) => base ** (-i / pairs) / (options.factors?.[i] ?? 1));
+  const bad = unscaled.findIndex(f => !(Math.abs(f * scale) <= MAX_FREQUENCY));
+  if (bad >= 0) {
+    throw new QuantsmithError(
+      'engine/bad-metadata',
+      `The model cannot be run: pair ${bad} of a head turns by ${String((unscaled[bad] ?? NaN) * scale)} per position.`,
+      'Its frequency factors or its base are damaged. Convert or download the model again.',
+    );
+  }
   if (type !== 'yarn') {
     return { frequencies: unscaled.map(f => f * scale), pairing: options.pairing, magnitude: attention };
   }

@@ -7,7 +7,7 @@ import { readModel } from '../../../src/core/gguf/shards.js';
 import type { GgufModel } from '../../../src/core/gguf/gguf.js';
 import type { ExecutorSession } from '../../../src/engine/executor.js';
 import { ARCHITECTURES, compileProgram } from '../../../src/engine/graph/architectures.js';
-import type { Program } from '../../../src/engine/graph/program-builder.js';
+import { ProgramBuilder, type Program, type Slot } from '../../../src/engine/graph/program-builder.js';
 import { loadExecutor } from '../../../src/platform/load-executor.js';
 import { buildGguf } from '../../fixtures/gguf/gguf-builder.js';
 import { randomSource } from '../../kernels/support.js';
@@ -47,10 +47,10 @@ async function open(text: string): Promise<{ model: GgufModel; source: ByteSourc
   return { model: value, source };
 }
 
-async function compile(text: string): Promise<string> {
+async function compile(text: string, factors?: readonly number[]): Promise<string> {
   const { model } = await open(text);
   try {
-    compileProgram(model, new Map(), LIMITS);
+    compileProgram(model, new Map(factors && [['rope_freqs.weight', factors]]), LIMITS);
     return 'ok';
   } catch (error) {
     const { code, message } = error as { code: string; message: string };
@@ -96,6 +96,16 @@ describe('what a model must have', () => {
       change('output_norm.weight F32 [4]', 'output_norm.weight F32 [5]'),
       /^engine\/bad-shape: .*output_norm/,
     ],
+    [
+      'key and value heads that the heads cannot share',
+      `${LLAMA}u32 llama.attention.head_count_kv = 3\n`,
+      /^engine\/bad-metadata: .*head_count_kv" is 3; a divisor of the 2 heads/,
+    ],
+    [
+      'a tensor that nothing is done with',
+      `${LLAMA}tensor blk.0.attn_q.scale F32 [1]\n`,
+      /^engine\/unknown-tensor: .*"blk\.0\.attn_q\.scale"/,
+    ],
     ['a norm in F16', change('output_norm.weight F32', 'output_norm.weight F16'), /^engine\/bad-type: .*output_norm/],
   ];
   for (const [name, text, expected] of cases) {
@@ -103,6 +113,26 @@ describe('what a model must have', () => {
       expect(await compile(text)).toMatch(expected);
     });
   }
+
+  test('as many experts in each tensor as the router chooses from', async () => {
+    const model = LLAMA.replace(/tensor blk\.0\.ffn_(gate|up|down).*\n/g, '');
+    const withExperts = (down: number): string => `${model}
+u32 llama.expert_count = 4
+u32 llama.expert_used_count = 2
+tensor blk.0.ffn_gate_inp.weight F32 [4,4]
+tensor blk.0.ffn_gate_exps.weight F32 [4,8,4]
+tensor blk.0.ffn_up_exps.weight F32 [4,8,4]
+tensor blk.0.ffn_down_exps.weight F32 [8,4,${down}]
+`;
+    expect(await compile(withExperts(4))).toBe('ok');
+    expect(await compile(withExperts(3))).toMatch(/^engine\/bad-shape: .*ffn_down_exps.*for each of 4 experts/);
+  });
+
+  test('factors of frequencies that leave finite ones', async () => {
+    expect(await compile(LLAMA, [8])).toBe('ok');
+    expect(await compile(LLAMA, [0])).toMatch(/^engine\/bad-metadata: .*pair 0 .* turns by Infinity/);
+    expect(await compile(LLAMA, [NaN])).toMatch(/^engine\/bad-metadata: .*pair 0 .* turns by NaN/);
+  });
 
   test('every name stands for one architecture', () => {
     const names = ARCHITECTURES.flatMap(architecture => architecture.names);
@@ -128,6 +158,44 @@ describe('damaged programs', () => {
     } finally {
       session?.end();
     }
+  }
+
+  // Programs that no description writes, after an EMBED: only the executor's own check stands before them.
+  const HUGE = 2 ** 22 + 1;
+  const programs: readonly (readonly [string, (g: ProgramBuilder, stream: Slot) => unknown])[] = [
+    [
+      'heads so wide that their product wraps in 32 bits',
+      (g, stream) => {
+        const wide = g.slot('wide', HUGE);
+        g.store(g.layer(HUGE, 4), wide, stream);
+        const options = { heads: 1024, keyValueHeads: 1, scale: 1 };
+        return g.attention(g.slot('attended', 4096), g.slot('query', 1024), 0, options);
+      },
+    ],
+    [
+      'a frequency that is no number',
+      (g, stream) => g.rope(stream, 2, { frequencies: [NaN], pairing: 'halves', magnitude: 1 }),
+    ],
+    [
+      'a frequency whose angles are beyond all integers',
+      (g, stream) => g.rope(stream, 2, { frequencies: [1e30], pairing: 'halves', magnitude: 1 }),
+    ],
+    [
+      'experts whose outputs overwrite the choice',
+      (g, stream) => g.experts(g.slot('pairs', 4), stream, g.slot('pairs', 4), 'experts', { count: 2, used: 2 }),
+    ],
+    ['a mixture that overwrites its weights', (g, stream) => g.mix(stream, g.slot('blocks', 8), stream, 2)],
+  ];
+  for (const [name, write] of programs) {
+    test(name, async () => {
+      const { model, source } = await open('tensor token_embd.weight F32 [4,3]\ntensor experts.weight F32 [4,2,2]\n');
+      const g = new ProgramBuilder(model);
+      const stream = g.embed(g.slot('stream', 4), 'token_embd');
+      write(g, stream);
+      g.wanted(stream, stream);
+      const program = g.finish(g.slot('logits', 3), { ...LIMITS, context: 4 }, ['experts.weight']);
+      expect(await run(program.words, program, source)).toBe('engine/bad-program');
+    });
   }
 
   test('one word changed, or the end missing: refused or run, never a trap', async () => {

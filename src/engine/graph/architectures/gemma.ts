@@ -10,12 +10,19 @@ import { ropeTable, type RopeTable } from '../rope.js';
 /** The window layers of Gemma 3 keep the base that Gemma 2 had everywhere, and are not scaled. */
 const WINDOW_BASE = 10_000;
 
+/** What Gemma 2 has where the metadata does not say, as in the first files of it. */
+const GEMMA2_DEFAULTS = { window: 4096, scoreCap: 50, logitCap: 30 } as const;
+
 /** The 27B models scale queries by width / heads; they are known by their depth. */
 const LAYERS_OF_27B = { gemma2: 46, gemma3: 62 } as const;
 
 interface Traits {
-  /** Each `period`-th layer sees everything. */
+  /** Each `period`-th layer sees everything; the metadata may say otherwise. */
   readonly period: number;
+  /** Where the metadata does not say; 0 for none. */
+  readonly window: number;
+  readonly scoreCap: number;
+  readonly logitCap: number;
   readonly windowRope: RopeTable;
   readonly fullRope: RopeTable;
   readonly layersOf27B: number;
@@ -26,6 +33,7 @@ export const gemma2: Architecture = {
   describe(g, model) {
     const rope = ropeTable(model.hyper, { pairing: 'halves' });
     return describeGemma(g, model, {
+      ...GEMMA2_DEFAULTS,
       period: 2,
       windowRope: rope,
       fullRope: rope,
@@ -39,6 +47,9 @@ export const gemma3: Architecture = {
   describe(g, model) {
     return describeGemma(g, model, {
       period: 6,
+      window: 0,
+      scoreCap: 0,
+      logitCap: 0,
       windowRope: ropeTable(model.hyper, { pairing: 'halves', base: WINDOW_BASE, unscaled: true }),
       fullRope: ropeTable(model.hyper, { pairing: 'halves' }),
       layersOf27B: LAYERS_OF_27B.gemma3,
@@ -48,12 +59,14 @@ export const gemma3: Architecture = {
 
 function describeGemma(g: ProgramBuilder, { hyper: m }: ModelToDescribe, traits: Traits): Slot {
   const scale = queryScale(m, traits.layersOf27B);
-  const softCap = m.number('attn_logit_softcapping') ?? 0;
-  const slidingWindow = m.number('attention.sliding_window') ?? 0;
+  const softCap = m.number('attn_logit_softcapping') ?? traits.scoreCap;
+  const slidingWindow = m.number('attention.sliding_window') ?? traits.window;
+  const period = m.number('attention.sliding_window_pattern') ?? traits.period;
   const normed = g.slot('normed', m.width);
   const stream = embed(g, m, Math.sqrt(m.width));
   for (let layer = 0; layer < m.layers; layer++) {
-    const seesAll = layer % traits.period === traits.period - 1;
+    // Without a window there are no window layers, and so none with their rotation.
+    const seesAll = slidingWindow === 0 || layer % period === period - 1;
     const options = seesAll ? { rope: traits.fullRope } : { rope: traits.windowRope, window: slidingWindow };
     g.rmsNorm(normed, stream, `blk.${layer}.attn_norm`, m.epsilon);
     const attended = attention(g, m, layer, normed, { ...options, scale, softCap });
@@ -66,7 +79,7 @@ function describeGemma(g: ProgramBuilder, { hyper: m }: ModelToDescribe, traits:
     g.add(stream, stream, fed);
   }
   const logits = project(g, m, g.rmsNorm(normed, stream, 'output_norm', m.epsilon));
-  const cap = m.number('final_logit_softcapping') ?? 0;
+  const cap = m.number('final_logit_softcapping') ?? traits.logitCap;
   return cap > 0 ? g.softCap(logits, logits, cap) : logits;
 }
 

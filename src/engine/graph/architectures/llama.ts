@@ -2,12 +2,15 @@
 // neighbouring values (converters permute the weights for it). Also Granite, which multiplies by constants in four places.
 import type { Architecture } from '../architectures.js';
 import { attention, embed, expertFeedForward, gatedFeedForward, project } from '../blocks.js';
-import { ropeTable } from '../rope.js';
+import { longRopeFactors, ropeTable } from '../rope.js';
 
 export const llama: Architecture = {
   names: ['llama', 'granite'],
-  describe(g, { hyper: m, vector }) {
-    const rope = ropeTable(m, { pairing: 'neighbours', factors: vector('rope_freqs.weight') });
+  describe(g, model) {
+    const { hyper: m, vector } = model;
+    const isLong = m.text('rope.scaling.type') === 'longrope';
+    const factors = isLong ? longRopeFactors(model) : vector('rope_freqs.weight');
+    const rope = ropeTable(m, { pairing: 'neighbours', factors });
     const residual = m.number('residual_scale') ?? 1;
     const scale = m.number('attention.scale') ?? 1 / Math.sqrt(m.keyLength);
     const normed = g.slot('normed', m.width);

@@ -2,14 +2,13 @@
 // one frequency factor per pair: the long ones when the context is longer than the one the model was first trained for.
 import type { Architecture } from '../architectures.js';
 import { attention, embed, gatedFeedForward, project } from '../blocks.js';
-import { ropeTable } from '../rope.js';
+import { longRopeFactors, ropeTable } from '../rope.js';
 
 export const phi3: Architecture = {
   names: ['phi3'],
-  describe(g, { hyper: m, vector, context }) {
-    const firstContext = m.number('rope.scaling.original_context_length') ?? m.trainedContext;
-    const factors = vector(context > firstContext ? 'rope_factors_long.weight' : 'rope_factors_short.weight');
-    const rope = ropeTable(m, { pairing: 'halves', factors });
+  describe(g, model) {
+    const { hyper: m } = model;
+    const rope = ropeTable(m, { pairing: 'halves', factors: longRopeFactors(model) });
     const normed = g.slot('normed', m.width);
     const stream = embed(g, m);
     for (let layer = 0; layer < m.layers; layer++) {
