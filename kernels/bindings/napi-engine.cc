@@ -187,10 +187,7 @@ napi_value create_session(napi_env env, napi_callback_info info) {
   napi_value a[4];
   Array program, table;
   size_t threads;
-  if (!read_arguments(env, info, a) || !read_array(env, a[0], "program", napi_int32_array, &program) ||
-      !read_array(env, a[2], "weights", napi_float64_array, &table) || !read_size(env, a[3], "threads", &threads)) {
-    return nullptr;
-  }
+  if (!read_arguments(env, info, a) || !read_size(env, a[3], "threads", &threads)) return nullptr;
   Session* session = static_cast<Session*>(malloc(sizeof(Session)));
   if (!session) return fail(env, "engine/out-of-memory", "No memory.");
   *session = Session();
@@ -198,7 +195,9 @@ napi_value create_session(napi_env env, napi_callback_info info) {
     end(static_cast<Session*>(native));
     free(native);
   };
-  if (read_files(env, a[1], session) && create(env, program, table, threads, session)) {
+  // Files first: reading an element may run JavaScript, which could take an array's memory away.
+  if (read_files(env, a[1], session) && read_array(env, a[0], "program", napi_int32_array, &program) &&
+      read_array(env, a[2], "weights", napi_float64_array, &table) && create(env, program, table, threads, session)) {
     return wrap(env, session, &kSessionTag, finalize);
   }
   end(session);

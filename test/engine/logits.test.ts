@@ -2,9 +2,12 @@
 // logits for eight architectures and every type (../shared, if there).
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import path from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { availableFileTypes } from '../../src/core/quantize/preview.js';
+import type { ExecutorAddon } from '../../src/engine/executors/native.js';
+import { compileProgram } from '../../src/engine/graph/architectures.js';
 import { openModel, requireModel } from '../../src/platform/open-model.js';
 import { openSession, type OpenSessionOptions } from '../../src/platform/open-session.js';
 import { root, scratch, tinycoder } from '../worker/built-worker.js';
@@ -109,6 +112,30 @@ describe('the example model', () => {
       expect(Buffer.from(found.buffer).equals(Buffer.from(expected.buffer)), backend).toBe(true);
     }
   }, 60_000);
+
+  test.skipIf(!backends.includes('native'))(
+    'a program whose memory is taken away while its files are read',
+    async () => {
+      const addon = createRequire(import.meta.url)(path.join(kernels, 'kernels.node')) as ExecutorAddon;
+      const opened = await openModel(tinycoder);
+      const limits = { context: 4, batch: 4, cacheType: 'f32' } as const;
+      const { words, weights } = compileProgram(requireModel(opened), new Map(), limits);
+      await opened.close();
+      const table = weights.flatMap(({ tensor, columns, rows, slices }) => {
+        return [0, tensor.fileOffset, tensor.byteLength ?? 0, tensor.typeId, columns, rows, slices];
+      });
+      const file = addon.mapFile(tinycoder);
+      const create = (files: object[]): object => addon.createSession(words, files, Float64Array.from(table), 1);
+      addon.endSession(create([file]));
+      const taking = Object.defineProperty([file], 0, {
+        get: () => {
+          structuredClone(words, { transfer: [words.buffer] });
+          return file;
+        },
+      });
+      expect(() => create(taking)).toThrow('engine/bad-program');
+    },
+  );
 
   test('a cache in F16 changes little', async () => {
     const [full, half] = [await logits(tinycoder, IDS), await logits(tinycoder, IDS, { cacheType: 'f16' })];

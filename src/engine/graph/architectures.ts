@@ -3,7 +3,7 @@ import { metadataString, type GgufModel } from '../../core/gguf/gguf.js';
 import { QuantsmithError } from '../../core/problem.js';
 import { printable } from '../../core/text/printable.js';
 import { gemma2, gemma3 } from './architectures/gemma.js';
-import { llama } from './architectures/llama.js';
+import { granite, llama } from './architectures/llama.js';
 import { phi3 } from './architectures/phi3.js';
 import { qwen } from './architectures/qwen.js';
 import { starcoder2 } from './architectures/starcoder2.js';
@@ -18,7 +18,7 @@ export interface Architecture {
   describe(g: ProgramBuilder, model: ModelToDescribe): Slot;
 }
 
-export const ARCHITECTURES: readonly Architecture[] = [llama, qwen, gemma2, gemma3, phi3, starcoder2];
+export const ARCHITECTURES: readonly Architecture[] = [llama, granite, qwen, gemma2, gemma3, phi3, starcoder2];
 
 /** Small F32 tensors whose values a description needs. */
 export const DESCRIPTION_TENSORS = [
@@ -49,10 +49,14 @@ export function compileProgram(
   }
   const hyper = readHyperParameters(model, name);
   const builder = new ProgramBuilder(model);
+  const asked = new Set<string>();
   const logits = architecture.describe(builder, {
     hyper,
-    vector: name => vectors.get(name),
+    vector: name => {
+      asked.add(name);
+      return vectors.get(name);
+    },
     context: limits.context,
   });
-  return builder.finish(logits, limits, DESCRIPTION_TENSORS);
+  return builder.finish(logits, limits, [...asked]);
 }

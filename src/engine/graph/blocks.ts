@@ -19,7 +19,8 @@ export function embed(g: ProgramBuilder, { width }: HyperParameters, factor = 1)
 }
 
 export interface AttentionOptions {
-  readonly rope: RopeTable;
+  /** Without it, positions make no difference but by what comes before. */
+  readonly rope?: RopeTable;
   /** Default: 1 / sqrt(key length). */
   readonly scale?: number;
   readonly softCap?: number;
@@ -49,8 +50,10 @@ export function attention(
       ];
   if (g.has(`${name}_q_norm.weight`)) g.rmsNorm(query, query, `${name}_q_norm`, m.epsilon, keyLength);
   if (g.has(`${name}_k_norm.weight`)) g.rmsNorm(key, key, `${name}_k_norm`, m.epsilon, keyLength);
-  g.rope(query, heads, options.rope);
-  g.rope(key, keyValueHeads, options.rope);
+  if (options.rope) {
+    g.rope(query, heads, options.rope);
+    g.rope(key, keyValueHeads, options.rope);
+  }
   const cache = g.layer(key.columns, value.columns);
   g.store(cache, key, value);
   const { scale = 1 / Math.sqrt(keyLength), softCap = 0, window = 0 } = options;

@@ -28,6 +28,7 @@ export interface HyperParameters {
   readonly experts: { readonly count: number; readonly used: number } | undefined;
   /** An architecture's own key, `<architecture>.<name>`; undefined if absent. */
   number(name: string): number | undefined;
+  flag(name: string): boolean | undefined;
   text(name: string): string | undefined;
 }
 
@@ -82,6 +83,10 @@ export function readHyperParameters(model: GgufModel, architecture: string): Hyp
         ? undefined
         : { count: count('expert_count', MAX_EXPERTS), used: count('expert_used_count', expertCount) },
     number,
+    flag: name => {
+      const value = metadataEntry(metadata, keyOf(name))?.value;
+      return typeof value === 'boolean' ? value : undefined;
+    },
     text: name => metadataString(metadata, keyOf(name)),
   };
 }

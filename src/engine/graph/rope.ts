@@ -29,7 +29,8 @@ const MAX_FREQUENCY = 2 ** 26;
 /** The factors of a model that has one set for contexts up to the one it was first trained for, another beyond. */
 export function longRopeFactors({ hyper, vector, context }: ModelToDescribe): readonly number[] | undefined {
   const firstContext = hyper.number('rope.scaling.original_context_length') ?? hyper.trainedContext;
-  return vector(context > firstContext ? 'rope_factors_long.weight' : 'rope_factors_short.weight');
+  const [long, short] = [vector('rope_factors_long.weight'), vector('rope_factors_short.weight')];
+  return context > firstContext ? long : short;
 }
 
 /** YaRN's range of turns over the trained context between which frequencies go from scaled to unscaled. */

@@ -118,3 +118,30 @@ test('Llama with factors for short and long contexts', async () => {
   expect(frequencies(await compile(modelText('llama', 1, keys), factors, 9))).toEqual([0.25]);
   expect(frequencies(await compile(modelText('llama', 1, ''), factors, 9))).toEqual([0.125]);
 });
+
+test('Granite: four factors, 0 for none of them; rotation can be switched off', async () => {
+  const scales = (program: Program): unknown[] => [
+    operandsOf(program, 'EMBED').map(([, , factor]) => factor),
+    operandsOf(program, 'ATTENTION').map(operands => operands[5]?.toFixed(4)),
+    operandsOf(program, 'SCALE').map(([, , factor]) => factor),
+    operandsOf(program, 'ROPE').length,
+  ];
+  const keys = (embedding: number, attention: number, residual: number, logit: number): string =>
+    `f32 A.embedding_scale = ${embedding}\nf32 A.attention.scale = ${attention}
+f32 A.residual_scale = ${residual}\nf32 A.logit_scale = ${logit}`;
+  const all = keys(12, 0.5, 0.25, 8);
+  expect(scales(await compile(modelText('granite', 1, all)))).toEqual([[12], ['0.5000'], [0.25, 0.25, 0.125], 2]);
+  expect(scales(await compile(modelText('granite', 1, keys(0, 0, 0, 0))))).toEqual([[1], ['0.7071'], [], 2]);
+  const off = await compile(modelText('granite', 1, `${all}\nbool A.rope.scaling.finetuned = false`));
+  expect(operandsOf(off, 'ROPE')).toEqual([]);
+  // The other architectures' files say something else by that key.
+  const llama = await compile(modelText('llama', 1, `${all}\nbool A.rope.scaling.finetuned = false`));
+  expect(scales(llama)).toEqual([[1], ['0.7071'], [], 2]);
+});
+
+test('factors that an architecture does not use are not ignored', async () => {
+  const withFactors = (architecture: string): string =>
+    `${modelText(architecture, 1, '')}tensor rope_freqs.weight F32 [1]\n`;
+  expect((await compile(withFactors('llama'))).vocabulary).toBe(3);
+  await expect(compile(withFactors('qwen2'))).rejects.toMatchObject({ code: 'engine/unknown-tensor' });
+});
