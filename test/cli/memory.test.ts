@@ -4,6 +4,7 @@
 import { closeSync, ftruncateSync, openSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
+import type { QuantizationReport } from '../../src/core/quantize/quantization-plan.js';
 import { isBuilt, quantsmith } from './built-cli.js';
 import { file, folder, useFolder } from './model-folder.js';
 
@@ -62,6 +63,19 @@ async function check(runs: readonly (readonly string[])[]): Promise<void> {
 const HEAD = 'string general.architecture = "llama"\nu32 llama.block_count = 1';
 
 describe.skipIf(!isBuilt)('peak memory', () => {
+  test('is what the report forecasts, and not much less', async () => {
+    sparse('in.gguf', `${HEAD}\ntensor blk.0.ffn_up.weight F16 [4096, 4096]`, 2 ** 25);
+    for (const threads of [1, 4]) {
+      const argv = ['in.gguf', 'out.gguf', '-t', 'Q4_K_M', '--threads', String(threads)];
+      const { stdout } = await quantsmith(['quantize', ...argv, '--dry-run', '--json', '--overwrite'], { cwd: folder });
+      const { forecast } = JSON.parse(stdout) as QuantizationReport;
+      const { bytes, exit } = await peak(argv);
+      expect(exit).toBe(0);
+      expect(bytes, `peak with ${threads} threads`).toBeLessThanOrEqual(forecast.memory.needed);
+      expect(bytes, `peak with ${threads} threads`).toBeGreaterThan(forecast.memory.needed / 2);
+    }
+  }, 60_000);
+
   test('of an embedding of 256k rows of 16k weights, 8.6 GB', async () => {
     const [columns, rows] = [2 ** 14, 2 ** 18];
     sparse('in.gguf', `${HEAD}\ntensor token_embd.weight F16 [${columns}, ${rows}]`, 2 * columns * rows);

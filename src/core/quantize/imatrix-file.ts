@@ -84,7 +84,7 @@ class ImatrixReader {
       this.fail(
         'imatrix/not-imatrix',
         'expected tensors named *.in_sum2 and *.counts, found none; this GGUF is no importance matrix.',
-        'Importance matrices are made by `quantsmith imatrix` or llama-imatrix.',
+        'Importance matrices are made by llama-imatrix.',
       );
     }
     for (const [name, { sums, counts }] of pairs) {
@@ -188,7 +188,7 @@ class ImatrixReader {
       ? this.fail(
           'imatrix/not-imatrix',
           `expected a GGUF or a legacy importance matrix, found a file that begins with neither (${value} entries in ${this.source.size} bytes).`,
-          'Importance matrices are made by `quantsmith imatrix` or llama-imatrix.',
+          'Importance matrices are made by llama-imatrix.',
         )
       : this.fail(
           'imatrix/out-of-range',

@@ -2,7 +2,7 @@
 // memory suffice. Pure: the job looks at the machine and brings the facts. One report says everything at once, so that
 // nobody fixes three problems in three runs.
 import type { Problem } from '../problem.js';
-import { formatBytes } from '../text/quantity.js';
+import { formatBytes, formatBytesExactly, plural } from '../text/quantity.js';
 import type { QuantizationPlan, ResourceForecast } from './quantization-plan.js';
 
 /** What the job found at the place of one output file. */
@@ -39,6 +39,8 @@ export interface PreflightFacts {
   /** Bytes of memory the job will take at most, and bytes available; undefined if the system does not say. */
   readonly memoryNeeded: number;
   readonly memoryAvailable: number | undefined;
+  /** Bytes wished for one output file at most. */
+  readonly maxShardBytes?: number;
 }
 
 /** Free space left after the run below which a warning is due: an editor and its caches go on writing. */
@@ -65,6 +67,7 @@ export function preflight(
     ...plan.problems,
     ...facts.outputs.flatMap(output => outputProblems(output, facts.overwrite)),
     ...folderProblems(facts),
+    ...shardProblems(plan, headerByteLengths, facts),
     ...diskProblems(outputByteLength(plan, headerByteLengths), facts),
     ...memoryProblems(facts),
   ];
@@ -150,6 +153,34 @@ function folderProblems({ folder }: PreflightFacts): readonly Problem[] {
       message: `Nothing can be written to the folder ${folder.path}.`,
       hint: 'Change its permissions, or choose another output.',
       subject: folder.path,
+    },
+  ];
+}
+
+/**
+ * Files above the size wished for: as in gguf-split, that is the size of the tensors in a file, which its header adds to, and
+ * a tensor is not divided.
+ */
+function shardProblems(
+  plan: QuantizationPlan,
+  headerByteLengths: readonly number[],
+  { maxShardBytes, outputs }: PreflightFacts,
+): readonly Problem[] {
+  if (maxShardBytes === undefined) return [];
+  const sizes = plan.shards.map((shard, i) => shard.dataLength + (headerByteLengths[i] ?? 0));
+  const largest = Math.max(0, ...sizes);
+  if (largest <= maxShardBytes) return [];
+  const path = outputs[sizes.indexOf(largest)]?.path;
+  const count = sizes.filter(size => size > maxShardBytes).length;
+  return [
+    {
+      code: 'output/shard-too-large',
+      severity: 'warning',
+      message:
+        `${count} of ${plural(sizes.length, 'file')} will be larger than ${formatBytesExactly(maxShardBytes)}, ` +
+        `the largest with ${formatBytesExactly(largest)}: the limit is for the tensors of a file, to which its header comes, and a tensor is not divided.`,
+      hint: 'Choose a smaller size for the files; one that a single tensor exceeds cannot be kept.',
+      ...(path === undefined ? {} : { subject: path }),
     },
   ];
 }

@@ -257,7 +257,7 @@ function badWeight(
   }
   return new QuantsmithError(
     'quantize/scale-overflow',
-    `${tensor.name}: around ${place} the weights are too large for ${tensor.toType}, whose scales are 16-bit floats (at most 65504).`,
+    `${tensor.name}: around ${place} the weights are too large for ${tensor.toType}${tensor.toType === 'F16' ? '' : ', whose scales are 16-bit floats'} (at most 65504).`,
     'Choose BF16 or F32 for this tensor with a rule.',
   );
 }

@@ -1,5 +1,5 @@
-// The questions of "Quantize Model…": importance matrix (only if one lies beside the model), type, output; from the list of
-// types a line leads to the options, which few need. Asks and returns; what the answers mean is decided by the pure functions beside this file.
+// The questions of "Quantize Model…": importance matrix (if one lies beside the model; otherwise a line in the list of types
+// leads to it), type, output; another line there leads to the options, which few need. Asks and returns; what the answers mean is decided by the pure functions beside this file.
 import { stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import * as path from 'node:path';
@@ -19,6 +19,8 @@ interface TypePick extends vscode.QuickPickItem {
   readonly item?: TypeItem;
   /** Leads to the options instead. */
   readonly options?: true;
+  /** Leads to the importance matrix instead. */
+  readonly matrix?: true;
 }
 
 interface MatrixPick extends vscode.QuickPickItem {
@@ -66,12 +68,17 @@ export async function askWhatToMake(source: string, services: Services): Promise
       ...place,
       title,
       placeholder: 'Type of the new file: fewer bits per weight, smaller and less exact',
-      items: typePicks(source, imatrix, wishes, services),
+      items: typePicks({ source, imatrix, wishes, asksMatrix: matrices.length === 0 }, services),
       active: pick => (fileType === '' ? pick.item?.recommended === true : pick.item?.fileType === fileType),
       confirm: ({ item }) => confirmObstacle(item),
     });
     if (answer.kind === 'next' && answer.value.options) {
       wishes = await askOptions(title, wishes);
+      return askType(place);
+    }
+    if (answer.kind === 'next' && answer.value.matrix) {
+      // Whether one was chosen or the question was left: back to the types.
+      await askMatrix({ ...place, step: 2, totalSteps: 2 });
       return askType(place);
     }
     if (answer.kind === 'next' && answer.value.item) {
@@ -179,9 +186,18 @@ export async function confirmOverwrite(output: string): Promise<boolean> {
 }
 
 async function typePicks(
-  source: string,
-  imatrix: string | undefined,
-  wishes: Wishes,
+  {
+    source,
+    imatrix,
+    wishes,
+    asksMatrix,
+  }: {
+    readonly source: string;
+    readonly imatrix: string | undefined;
+    readonly wishes: Wishes;
+    /** None lies beside the model, so that the list has a line that leads to one elsewhere. */
+    readonly asksMatrix: boolean;
+  },
   services: Services,
 ): Promise<TypePick[]> {
   const parsed = parseWishes(wishes);
@@ -195,6 +211,15 @@ async function typePicks(
       description: chosen === '' ? 'rules, output matrix, layers, metadata, files' : `$(check) ${chosen}`,
       options: true,
     },
+    ...(asksMatrix
+      ? [
+          {
+            label: '$(file) Importance matrix…',
+            description: imatrix === undefined ? 'none' : `$(check) ${path.basename(imatrix)}`,
+            matrix: true as const,
+          },
+        ]
+      : []),
   ];
   let group: string | undefined;
   for (const item of typeItems(types, await sourceBytes(source, services))) {

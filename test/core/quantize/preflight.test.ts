@@ -4,6 +4,7 @@ import { preflight, type PreflightFacts } from '../../../src/core/quantize/prefl
 import { headerByteLengths } from '../../../src/core/quantize/plan-metadata.js';
 import { defaultOptions, planQuantization } from '../../../src/core/quantize/plan.js';
 import { previewFileTypes } from '../../../src/core/quantize/preview.js';
+import { formatBytesExactly } from '../../../src/core/text/quantity.js';
 import { golden, goldenModel } from './plan-golden.js';
 
 const source = goldenModel('micro-llama');
@@ -39,6 +40,16 @@ test('a good place is passed in silence', () => {
   check({});
   check({ diskFree: undefined, memoryAvailable: undefined });
   check({ overwrite: true, outputs: [{ ...output, exists: true }] });
+});
+
+test('files above the size wished for are announced: the limit is for tensors, and a tensor is not divided', () => {
+  const size = headers[0]! + plan.dataLength;
+  check({ maxShardBytes: size });
+  check(
+    { maxShardBytes: plan.dataLength },
+    `warning output/shard-too-large: 1 of 1 file will be larger than ${formatBytesExactly(plan.dataLength)}, the largest with ` +
+      `${formatBytesExactly(size)}: the limit is for the tensors of a file, to which its header comes, and a tensor is not divided.`,
+  );
 });
 
 test('each conflict of the output has its code', () => {
