@@ -205,7 +205,7 @@ async function typePicks(
   const params = { path: source, ...(imatrix === undefined ? {} : { imatrix }), ...(options && { options }) };
   const { types } = await services.worker.request('quantize/preview', params);
   const chosen = wishesText(wishes);
-  const picks: TypePick[] = [
+  const settings: TypePick[] = [
     {
       label: '$(settings-gear) Options…',
       description: chosen === '' ? 'rules, output matrix, layers, metadata, files' : `$(check) ${chosen}`,
@@ -221,17 +221,29 @@ async function typePicks(
         ]
       : []),
   ];
+  const items = typeItems(types, await sourceBytes(source, services));
+  // The one most people take and the way to the options are seen without scrolling; some 40 types follow.
+  const first = items.filter(item => item.recommended);
+  const rest = items.filter(item => !item.recommended);
+  const picks = [...first.map(typePick), ...settings];
   let group: string | undefined;
-  for (const item of typeItems(types, await sourceBytes(source, services))) {
-    const kind = item.obstacle?.kind;
-    if (kind !== undefined && kind !== group) {
-      const label = kind === 'requantize' ? 'From weights that are quantized already' : 'Not possible for this model';
-      picks.push({ label, kind: vscode.QuickPickItemKind.Separator });
-    }
-    group = kind;
-    picks.push({ label: item.label, description: item.description, detail: item.detail, item });
+  for (const item of rest) {
+    const label = GROUPS[item.obstacle?.kind ?? 'possible'];
+    if (label !== group) picks.push({ label, kind: vscode.QuickPickItemKind.Separator });
+    group = label;
+    picks.push(typePick(item));
   }
   return picks;
+}
+
+const GROUPS = {
+  possible: 'All types, smallest first',
+  requantize: 'From weights that are quantized already',
+  impossible: 'Not possible for this model',
+} as const;
+
+function typePick(item: TypeItem): TypePick {
+  return { label: item.label, description: item.description, detail: item.detail, item };
 }
 
 function matrixItems(files: readonly string[]): MatrixPick[] {
