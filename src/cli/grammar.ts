@@ -252,7 +252,7 @@ Exit code 1 when the file has a problem of severity "error", even if a part of i
     .addOption(
       new Option(
         '--max-shard-size <size>',
-        'split the output into files of at most this size: 500M, 4G, 2GiB, or bytes',
+        'split the output into files of about this size, headers aside: 500M, 4G, 2GiB, or bytes',
       ).argParser(byteSize),
     );
   computeOptions(quantize)
