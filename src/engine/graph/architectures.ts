@@ -2,21 +2,14 @@
 import { metadataString, type GgufModel } from '../../core/gguf/gguf.js';
 import { QuantsmithError } from '../../core/problem.js';
 import { printable } from '../../core/text/printable.js';
+import type { Architecture } from './architecture.js';
 import { gemma2, gemma3 } from './architectures/gemma.js';
 import { granite, llama } from './architectures/llama.js';
 import { phi3 } from './architectures/phi3.js';
 import { qwen } from './architectures/qwen.js';
 import { starcoder2 } from './architectures/starcoder2.js';
-import type { ModelToDescribe } from './blocks.js';
 import { readHyperParameters } from './hyper-parameters.js';
-import { ProgramBuilder, type Program, type ProgramLimits, type Slot } from './program-builder.js';
-
-export interface Architecture {
-  /** Values of `general.architecture` it stands for. */
-  readonly names: readonly string[];
-  /** Writes the forward pass, from tokens to the returned logits. */
-  describe(g: ProgramBuilder, model: ModelToDescribe): Slot;
-}
+import { ProgramBuilder, type Program, type ProgramLimits } from './program-builder.js';
 
 export const ARCHITECTURES: readonly Architecture[] = [llama, granite, qwen, gemma2, gemma3, phi3, starcoder2];
 

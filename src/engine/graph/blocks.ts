@@ -4,15 +4,6 @@ import type { HyperParameters } from './hyper-parameters.js';
 import type { Activation, ProgramBuilder, Slot } from './program-builder.js';
 import type { RopeTable } from './rope.js';
 
-/** What a description is given. */
-export interface ModelToDescribe {
-  readonly hyper: HyperParameters;
-  /** The values of a small F32 tensor, if the model has it: factors of rotary frequencies. */
-  readonly vector: (name: string) => readonly number[] | undefined;
-  /** Positions the cache will hold. */
-  readonly context: number;
-}
-
 /** The residual stream, from the tokens' embeddings. */
 export function embed(g: ProgramBuilder, { width }: HyperParameters, factor = 1): Slot {
   return g.embed(g.slot('stream', width), 'token_embd', factor);

@@ -2,7 +2,7 @@
 // `magnitude`. Every scaling method only changes these numbers, so the executor knows none of them.
 // Sources: RoFormer (arXiv 2104.09864), position interpolation (2306.15595), YaRN (2309.00071), and llama.cpp's ggml_rope.
 import { QuantsmithError } from '../../core/problem.js';
-import type { ModelToDescribe } from './blocks.js';
+import type { ModelToDescribe } from './architecture.js';
 import type { HyperParameters } from './hyper-parameters.js';
 
 export interface RopeTable {

@@ -1,8 +1,8 @@
 // Gemma 2 and 3: norms before and after each block, gated GELU, embeddings times sqrt(width), layers that see a window of
 // the past between layers that see all of it. Gemma 2 caps attention scores and logits by tanh and alternates window and
 // all; Gemma 3 norms query and key instead, has five window layers to one, and rotates those by another base.
-import type { Architecture } from '../architectures.js';
-import { attention, embed, gatedFeedForward, project, type ModelToDescribe } from '../blocks.js';
+import type { Architecture, ModelToDescribe } from '../architecture.js';
+import { attention, embed, gatedFeedForward, project } from '../blocks.js';
 import type { HyperParameters } from '../hyper-parameters.js';
 import type { ProgramBuilder, Slot } from '../program-builder.js';
 import { ropeTable, type RopeTable } from '../rope.js';

@@ -1,16 +1,8 @@
 // Llama 1-3, Mistral, Mixtral, DeepSeek-Coder, Code Llama, SmolLM, TinyLlama …: pre-norm, gated SiLU, rotation of
 // neighbouring values (converters permute the weights for it). Also Granite, which multiplies by constants in four places
 // and may leave positions out.
-import type { Architecture } from '../architectures.js';
-import {
-  attention,
-  embed,
-  expertFeedForward,
-  gatedFeedForward,
-  project,
-  type AttentionOptions,
-  type ModelToDescribe,
-} from '../blocks.js';
+import type { Architecture, ModelToDescribe } from '../architecture.js';
+import { attention, embed, expertFeedForward, gatedFeedForward, project, type AttentionOptions } from '../blocks.js';
 import type { ProgramBuilder, Slot } from '../program-builder.js';
 import { longRopeFactors, ropeTable, type RopeTable } from '../rope.js';
 

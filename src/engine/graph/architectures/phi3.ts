@@ -1,6 +1,6 @@
 // Phi 3: Llama with query, key and value in one matrix, gate and up in another, rotation of halves, and for long contexts
 // one frequency factor per pair: the long ones when the context is longer than the one the model was first trained for.
-import type { Architecture } from '../architectures.js';
+import type { Architecture } from '../architecture.js';
 import { attention, embed, gatedFeedForward, project } from '../blocks.js';
 import { longRopeFactors, ropeTable } from '../rope.js';
 

@@ -1,6 +1,6 @@
 // Qwen 2 and 2.5 (biases on query, key and value), Qwen 3 (norms on query and key instead), and Qwen 3's mixture of
 // experts: pre-norm, gated SiLU, rotation of halves.
-import type { Architecture } from '../architectures.js';
+import type { Architecture } from '../architecture.js';
 import { attention, embed, expertFeedForward, gatedFeedForward, project } from '../blocks.js';
 import { ropeTable } from '../rope.js';
 

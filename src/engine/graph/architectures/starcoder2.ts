@@ -1,5 +1,5 @@
 // StarCoder 2: layer norms with bias, biases on every matrix, a plain GELU feed-forward, rotation of halves.
-import type { Architecture } from '../architectures.js';
+import type { Architecture } from '../architecture.js';
 import { attention, embed, plainFeedForward, project } from '../blocks.js';
 import { ropeTable } from '../rope.js';
 
