@@ -87,7 +87,7 @@ describe.skipIf(!isBuilt)('peak memory', () => {
       [...run, 'Q6_K', '-t', 'Q6_K', '--backend', 'wasm'],
       ['in.gguf', 'out.gguf', '-t', 'F16'],
     ]);
-  }, 120_000);
+  }, 600_000);
 
   test('of rows of 2^28 weights, without and with an importance matrix of 1 GiB', async () => {
     const columns = 2 ** 28;
@@ -109,5 +109,5 @@ describe.skipIf(!isBuilt)('peak memory', () => {
       [...run, 'Q3_K_M', '--imatrix', 'm.gguf', '--threads', '6'],
       [...run, 'Q6_K', '--imatrix', 'm.gguf', '--backend', 'wasm'],
     ]);
-  }, 120_000);
+  }, 600_000);
 });
