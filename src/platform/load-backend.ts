@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { QuantsmithError } from '../core/problem.js';
 import { NativeBackend, type KernelAddon } from '../engine/backends/native.js';
+import type { ExecutorAddon } from '../engine/executors/native.js';
 import { WasmBackend, type KernelModuleExports } from '../engine/backends/wasm.js';
 import type { KernelBackend } from '../engine/kernel-backend.js';
 import { cpuFeatures } from './cpu-features.js';
@@ -93,12 +94,12 @@ function announce(backend: KernelBackend, notes: readonly string[]): LoadedBacke
 }
 
 /** The native addon of a directory; throws where it is missing or does not load. */
-export function loadAddon(directory: string): KernelAddon {
+export function loadAddon(directory: string): KernelAddon & ExecutorAddon {
   const file = path.join(directory, 'kernels.node');
   if (!existsSync(file)) throw new Error(`${file} does not exist`);
   const module = { exports: {} };
   process.dlopen(module, file);
-  return module.exports as KernelAddon;
+  return module.exports as KernelAddon & ExecutorAddon;
 }
 
 function loadNative(directory: string, isa: string | undefined, notes: string[]): KernelBackend {

@@ -2,7 +2,7 @@
 // the quantization kernels (load-backend.ts).
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { NativeExecutor, type ExecutorAddon } from '../engine/executors/native.js';
+import { NativeExecutor } from '../engine/executors/native.js';
 import { WasmExecutor, type ExecutorModuleExports } from '../engine/executors/wasm.js';
 import type { Executor } from '../engine/executor.js';
 import { loadBackend, loadAddon, type BackendChoice } from './load-backend.js';
@@ -22,7 +22,7 @@ export interface LoadedExecutor {
 export async function loadExecutor(choice: BackendChoice, directory: string): Promise<LoadedExecutor> {
   const { backend, notes } = await loadBackend(choice, directory);
   if (backend.kind === 'native') {
-    return { executor: new NativeExecutor(loadAddon(directory) as unknown as ExecutorAddon), notes };
+    return { executor: new NativeExecutor(loadAddon(directory)), notes };
   }
   const module = await WebAssembly.compile(await readFile(path.join(directory, 'kernels.wasm')));
   const instantiate = async (): Promise<ExecutorModuleExports> =>
