@@ -37,6 +37,8 @@ const SHARED_SOURCES = [
   'dequantize/ref.cc',
   'exec/verify.cc',
   'exec/operations.cc',
+  'exec/products.cc',
+  'exec/attention.cc',
   'exec/session.cc',
 ];
 

@@ -45,6 +45,27 @@ size_t scratch_columns(const Program& program, const qs_weight* weights, size_t 
 // The widest input of a product.
 size_t rounded_columns(const Program& program);
 
+// Calls `work(token)` for this thread's share of the tokens.
+template <class Work>
+void each_token(const Run& run, Work work) {
+  for (size_t token = run.thread; token < run.rows; token += run.threads) work(token);
+}
+
+// Calls `work(begin, end)` for parts of 0 .. count, whoever is free taking the next.
+template <class Work>
+void each_part(const Run& run, size_t count, size_t part, Work work) {
+  for (size_t begin; (begin = run.meeting->take() * part) < count;) {
+    work(begin, begin + part < count ? begin + part : count);
+  }
+}
+
+// The operations that have files of their own: products.cc and attention.cc.
+void embed(const Step& o, Run& run);
+void matmul(const Step& o, Run& run);
+void experts(const Step& o, Run& run);
+void store(const Step& o, Run& run);
+void attention(const Step& o, Run& run);
+
 // Runs one operation and meets the other threads after it.
 void run_operation(const Step& step, Run& run);
 
