@@ -122,10 +122,8 @@ async function buildNative(output) {
   }));
   // Undefined napi_* symbols are found in the running process.
   const linkFlags = process.platform === 'darwin' ? ['-undefined', 'dynamic_lookup'] : ['-Wl,--gc-sections', '-Wl,-s'];
-  const headers = hashOfHeaders();
   const objects = units.map(unit => {
-    const text = readFileSync(path.join(kernels, unit.source));
-    const hash = digest(compiler.version, unit.flags.join(' '), headers, unit.source, text);
+    const hash = digest(compiler.version, unit.flags.join(' '), hashOfUnit(unit.source));
     return { ...unit, object: path.join(cache, `${unit.source.replaceAll('/', '-')}.${hash}.o`) };
   });
   const stamp = digest(objects.map(unit => unit.object).join(), linkFlags.join(' '));
@@ -147,7 +145,7 @@ async function buildNative(output) {
     return failure(`${compiler.name} failed, WebAssembly will be used: ${reason}`);
   }
   writeStamp(target, stamp);
-  removeOldObjects(objects.map(unit => path.basename(unit.object)));
+  removeOldObjects(/(?<!\.wasm)\.o$/, objects);
   return {
     ok: true,
     fresh: false,
@@ -203,27 +201,42 @@ async function buildWasm(output) {
     return failure('the package @yowasp/clang is missing: run npm ci');
   }
   const { version } = JSON.parse(readFileSync(compilerPackage, 'utf8'));
-  const texts = sources.map(source => readFileSync(path.join(kernels, source)));
-  const stamp = digest(version, WASM_FLAGS.join(' '), WASM_LINK.join(' '), hashOfHeaders(), sources.join(), ...texts);
+  const objects = sources.map(source => {
+    const hash = digest(version, WASM_FLAGS.join(' '), hashOfUnit(source));
+    return { source, object: path.join(cache, `${source.replaceAll('/', '-')}.${hash}.wasm.o`) };
+  });
+  const stamp = digest(objects.map(unit => unit.object).join(), WASM_LINK.join(' '));
   if (isFresh(target, stamp)) return { ok: true, fresh: true, message: `up to date (clang ${version})` };
 
   const { runClang, Exit } = await import('@yowasp/clang');
   await runClang(null, {}, { fetchProgress: () => undefined }); // loads the compiler without printing progress
   const decoder = new TextDecoder();
   let messages = '';
+  const clang = (args, files) =>
+    runClang(['clang++', ...args], files, {
+      stdout: null,
+      stderr: bytes => bytes && (messages += decoder.decode(bytes)),
+    });
   try {
-    const files = await runClang(
-      ['clang++', ...WASM_FLAGS, ...WASM_LINK, ...sources.map(source => `kernels/${source}`), '-o', 'kernels.wasm'],
-      { kernels: readTree(kernels) },
-      { stdout: null, stderr: bytes => bytes && (messages += decoder.decode(bytes)) },
-    );
+    const tree = { kernels: readTree(kernels) };
+    const stale = objects.filter(unit => !existsSync(unit.object));
+    for (const { source, object } of stale) {
+      const files = await clang([...WASM_FLAGS, '-c', `kernels/${source}`, '-o', 'unit.o'], tree);
+      writeWhole(object, files['unit.o']);
+    }
+    const inputs = Object.fromEntries(objects.map(({ object }, i) => [`${i}.o`, readFileSync(object)]));
+    const files = await clang([...WASM_FLAGS, ...WASM_LINK, ...Object.keys(inputs), '-o', 'kernels.wasm'], inputs);
     const module = files['kernels.wasm'];
     if (!WebAssembly.validate(module)) throw new Error('the linker wrote an invalid module');
-    const temporary = `${target}.${process.pid}.tmp`;
-    writeFileSync(temporary, module);
-    renameSync(temporary, target);
+    writeWhole(target, module);
     writeStamp(target, stamp);
-    return { ok: true, fresh: false, message: `built with clang ${version}, ${Math.round(module.length / 1024)} KB` };
+    removeOldObjects(/\.wasm\.o$/, objects);
+    const size = `${Math.round(module.length / 1024)} KB`;
+    return {
+      ok: true,
+      fresh: false,
+      message: `built with clang ${version}, ${stale.length} of ${objects.length} units compiled, ${size}`,
+    };
   } catch (error) {
     rmSync(target, { force: true });
     const detail = error instanceof Exit ? messages.trim() : error.message;
@@ -252,13 +265,21 @@ function digest(...parts) {
   return hash.digest('hex').slice(0, 20);
 }
 
-/** One hash over every header and table: they are few, and most units include most of them. */
-function hashOfHeaders() {
-  const files = readdirSync(kernels, { recursive: true })
-    .map(String)
-    .filter(file => /\.(h|inc)$/.test(file))
-    .sort();
-  return digest(...files.flatMap(file => [file, readFileSync(path.join(kernels, file))]));
+/**
+ * A hash over a source and every header and table it includes, directly or not. Includes are written from `kernels/`, so
+ * a quoted name is a file there, whether a condition would leave it out or not.
+ * @param {string} source
+ */
+function hashOfUnit(source) {
+  const files = new Map();
+  const visit = file => {
+    if (files.has(file) || !existsSync(path.join(kernels, file))) return;
+    const text = readFileSync(path.join(kernels, file), 'utf8');
+    files.set(file, text);
+    for (const [, included] of text.matchAll(/^\s*#\s*include\s+"([^"]+)"/gm)) visit(included);
+  };
+  visit(source);
+  return digest(...[...files].sort(([a], [b]) => (a < b ? -1 : 1)).flat());
 }
 
 const stampFile = target => path.join(cache, `${digest(target)}.stamp`);
@@ -269,10 +290,18 @@ function isFresh(target, stamp) {
 
 const writeStamp = (target, stamp) => writeFileSync(stampFile(target), stamp);
 
-function removeOldObjects(current) {
+/** Removes objects whose names end as `pattern` says and that are not among `current`. */
+function removeOldObjects(pattern, current) {
+  const names = current.map(unit => path.basename(unit.object));
   for (const file of readdirSync(cache)) {
-    if (file.endsWith('.o') && !current.includes(file)) rmSync(path.join(cache, file), { force: true });
+    if (pattern.test(file) && !names.includes(file)) rmSync(path.join(cache, file), { force: true });
   }
+}
+
+function writeWhole(file, bytes) {
+  const temporary = `${file}.${process.pid}.tmp`;
+  writeFileSync(temporary, bytes);
+  renameSync(temporary, file);
 }
 
 function run(command, args) {
