@@ -1,27 +1,12 @@
 // The C interface: tables built from the .inc files, checks, and loops over rows. No algorithm lives here.
 #include "include/kernels.h"
+#include "columns.h"
 #include "quant/types.h"
 
 namespace {
 
 using QuantizeRow = void (*)(const float* source, void* target, size_t columns, const float* importance);
 using DequantizeRow = void (*)(const void* source, float* target, size_t columns);
-
-// ---- Instruction sets of this build, worst first ----
-
-#if defined(__x86_64__) || defined(_M_X64)
-#define QS_ISAS(X) X(sse2) X(avx2) X(avx512)
-#elif defined(__wasm_simd128__)
-#define QS_ISAS(X) X(simd128)
-#elif defined(__aarch64__)
-#define QS_ISAS(X) X(neon)
-#else
-#define QS_ISAS(X)
-#endif
-
-#define QS_NAME(isa) #isa,
-const char* const kIsaNames[] = {"ref", QS_ISAS(QS_NAME)};
-constexpr size_t kIsaCount = sizeof kIsaNames / sizeof *kIsaNames;
 
 // The compiler's run-time check also asks whether the operating system saves the wide registers.
 bool isa_available(size_t isa) {
@@ -61,16 +46,8 @@ size_t best_isa() {
 #include "quant/types.inc"
 #undef TYPE
 
-// Every kernel any column may name; those of other processors are declared and never used.
-#define QS_DECLARE(op, type, isa, arguments) void op##_row_##type##_##isa arguments;
 #define KERNEL(type, sse2, avx2, avx512, simd128, neon) \
   QS_DECLARE_ALL(quantize, type, (const float* source, void* target, size_t columns, const float* importance))
-#define QS_DECLARE_ALL(op, type, arguments) \
-  QS_DECLARE(op, type, sse2, arguments)     \
-  QS_DECLARE(op, type, avx2, arguments)     \
-  QS_DECLARE(op, type, avx512, arguments)   \
-  QS_DECLARE(op, type, simd128, arguments)  \
-  QS_DECLARE(op, type, neon, arguments)
 #include "quantize/kernels.inc"
 #undef KERNEL
 #define KERNEL(type, sse2, avx2, avx512, simd128, neon) \
@@ -79,45 +56,6 @@ size_t best_isa() {
 #undef KERNEL
 
 namespace {
-
-template <class Function>
-struct Kernel {
-  Function function;
-  const char* isa;  // whose code it is
-};
-
-// A kernels.inc line per type, found by the name in kernels: the order of lines does not matter.
-template <class Function>
-struct KernelLine {
-  const char* type;
-  Kernel<Function> kernels[kIsaCount];
-};
-
-#define QS_CELL_ref(op, type) \
-  { op##_row_##type##_ref_kernel, "ref" }
-#define QS_CELL_sse2(op, type) \
-  { op##_row_##type##_sse2, "sse2" }
-#define QS_CELL_avx2(op, type) \
-  { op##_row_##type##_avx2, "avx2" }
-#define QS_CELL_avx512(op, type) \
-  { op##_row_##type##_avx512, "avx512" }
-#define QS_CELL_simd128(op, type) \
-  { op##_row_##type##_simd128, "simd128" }
-#define QS_CELL_neon(op, type) \
-  { op##_row_##type##_neon, "neon" }
-#define QS_CELL(isa, op, type) QS_CELL_##isa(op, type)
-
-#if defined(__x86_64__) || defined(_M_X64)
-#define QS_LINE(op, type, sse2, avx2, avx512, simd128, neon) \
-  {#type, {QS_CELL(ref, op, type), QS_CELL(sse2, op, type), QS_CELL(avx2, op, type), QS_CELL(avx512, op, type)}},
-#elif defined(__wasm_simd128__)
-#define QS_LINE(op, type, sse2, avx2, avx512, simd128, neon) \
-  {#type, {QS_CELL(ref, op, type), QS_CELL(simd128, op, type)}},
-#elif defined(__aarch64__)
-#define QS_LINE(op, type, sse2, avx2, avx512, simd128, neon) {#type, {QS_CELL(ref, op, type), QS_CELL(neon, op, type)}},
-#else
-#define QS_LINE(op, type, sse2, avx2, avx512, simd128, neon) {#type, {QS_CELL(ref, op, type)}},
-#endif
 
 #define KERNEL(type, sse2, avx2, avx512, simd128, neon) QS_LINE(quantize, type, sse2, avx2, avx512, simd128, neon)
 const KernelLine<QuantizeRow> kQuantize[] = {
@@ -129,11 +67,6 @@ const KernelLine<DequantizeRow> kDequantize[] = {
 #include "dequantize/kernels.inc"
 };
 #undef KERNEL
-
-bool same_text(const char* a, const char* b) {
-  while (*a && *a == *b) ++a, ++b;
-  return *a == *b;
-}
 
 // ---- Types ----
 
@@ -181,13 +114,6 @@ const Type* find_type(int32_t id) {
     if (type.id == id) return &type;
   }
   return nullptr;
-}
-
-template <class Line, size_t N>
-const Line& find_line(const Line (&lines)[N], const Type& type) {
-  size_t i = 0;
-  while (i + 1 < N && !same_text(lines[i].type, type.kernel_name)) ++i;
-  return lines[i];
 }
 
 // ---- Checks ----
@@ -280,12 +206,16 @@ size_t qs_type_block_bytes(size_t index) { return index < kTypeCount ? kTypes[in
 
 size_t qs_isa_count(void) { return kIsaCount; }
 const char* qs_isa_name(size_t index) { return index < kIsaCount ? kIsaNames[index] : nullptr; }
+size_t qs_isa_index(int32_t isa) {
+  static const size_t best = best_isa();
+  return isa < 0 ? best : static_cast<size_t>(isa);
+}
 int32_t qs_isa_available(size_t index) { return index < kIsaCount && isa_available(index); }
 
 const char* qs_kernel_name(int32_t operation, size_t type_index, size_t isa) {
   if (type_index >= kTypeCount || isa >= kIsaCount) return nullptr;
-  if (operation == QS_QUANTIZE) return find_line(kQuantize, kTypes[type_index]).kernels[isa].isa;
-  if (operation == QS_DEQUANTIZE) return find_line(kDequantize, kTypes[type_index]).kernels[isa].isa;
+  if (operation == QS_QUANTIZE) return find_line(kQuantize, kTypes[type_index].kernel_name).kernels[isa].isa;
+  if (operation == QS_DEQUANTIZE) return find_line(kDequantize, kTypes[type_index].kernel_name).kernels[isa].isa;
   return nullptr;
 }
 
@@ -299,8 +229,8 @@ qs_status qs_quantize_rows(int32_t type_id, const float* source, size_t source_b
   QS_RETURN_IF_BAD(check_buffer(source, source_bytes, rows * columns * sizeof(float), alignof(float)));
   QS_RETURN_IF_BAD(check_buffer(target, target_bytes, bytes, type->alignment));
   QS_RETURN_IF_BAD(check_importance(importance, importance_bytes, columns));
-  quantize_rows(find_line(kQuantize, *type).kernels[isa_index].function, *type, source, target, rows, columns,
-                importance);
+  quantize_rows(find_line(kQuantize, type->kernel_name).kernels[isa_index].function, *type, source, target, rows,
+                columns, importance);
   return QS_OK;
 }
 
@@ -313,7 +243,8 @@ qs_status qs_quantize_rows_plain(int32_t type_id, const float* source, size_t so
   QS_RETURN_IF_BAD(check_buffer(source, source_bytes, rows * columns * sizeof(float), alignof(float)));
   QS_RETURN_IF_BAD(check_buffer(target, target_bytes, bytes, type->alignment));
   if (!same_text(type->kernel_name, "iq4_nl")) {
-    quantize_rows(find_line(kQuantize, *type).kernels[0].function, *type, source, target, rows, columns, nullptr);
+    quantize_rows(find_line(kQuantize, type->kernel_name).kernels[0].function, *type, source, target, rows, columns,
+                  nullptr);
     return QS_OK;
   }
   block_iq4_nl* blocks = static_cast<block_iq4_nl*>(target);
@@ -332,7 +263,7 @@ qs_status qs_dequantize_rows(int32_t type_id, const void* source, size_t source_
   if (!shape_fits(*type, rows, columns, &bytes)) return QS_BAD_SHAPE;
   QS_RETURN_IF_BAD(check_buffer(source, source_bytes, bytes, type->alignment));
   QS_RETURN_IF_BAD(check_buffer(target, target_bytes, rows * columns * sizeof(float), alignof(float)));
-  find_line(kDequantize, *type).kernels[isa_index].function(source, target, rows * columns);
+  find_line(kDequantize, type->kernel_name).kernels[isa_index].function(source, target, rows * columns);
   return QS_OK;
 }
 
@@ -362,8 +293,8 @@ qs_status qs_convert_rows(int32_t source_type, const void* source, size_t source
   if (scratch_bytes < columns * sizeof(float)) return QS_BAD_LENGTH;
   QS_RETURN_IF_BAD(check_buffer(scratch, scratch_bytes, scratch_bytes, alignof(float)));
 
-  const DequantizeRow decode = find_line(kDequantize, *from).kernels[isa_index].function;
-  const QuantizeRow encode = find_line(kQuantize, *to).kernels[isa_index].function;
+  const DequantizeRow decode = find_line(kDequantize, from->kernel_name).kernels[isa_index].function;
+  const QuantizeRow encode = find_line(kQuantize, to->kernel_name).kernels[isa_index].function;
   const size_t rows_at_once = scratch_bytes / sizeof(float) / columns;
   const size_t from_row = from_bytes / rows, to_row = to_bytes / rows;
   for (size_t r = 0; r < rows; r += rows_at_once) {

@@ -35,6 +35,9 @@ const SHARED_SOURCES = [
   'quant/codebooks/neighbours.cc',
   'quantize/ref.cc',
   'dequantize/ref.cc',
+  'product/dispatch.cc',
+  'product/grids.cc',
+  'product/ref.cc',
   'exec/verify.cc',
   'exec/operations.cc',
   'exec/products.cc',
@@ -42,7 +45,7 @@ const SHARED_SOURCES = [
   'exec/session.cc',
 ];
 
-/** Flags per instruction set of a processor family; the files are quantize/<isa>.cc and dequantize/<isa>.cc. */
+/** Flags per instruction set of a processor family; the files are <operation>/<isa>.cc, where there is one. */
 const ISAS = {
   x64: {
     sse2: [],
@@ -58,10 +61,13 @@ const ISAS = {
  * @param {{ quiet: string[] }} compiler
  */
 export function kernelUnits(arch, compiler) {
-  const units = SHARED_SOURCES.map(source => ({ source, flags: COMMON }));
+  const units = SHARED_SOURCES.map(source => ({ source, flags: [...COMMON, ...compiler.quiet] }));
   for (const [isa, extra] of Object.entries(ISAS[arch] ?? {})) {
-    for (const operation of ['quantize', 'dequantize']) {
-      units.push({ source: `${operation}/${isa}.cc`, flags: [...COMMON, ...extra, ...compiler.quiet] });
+    for (const operation of ['quantize', 'dequantize', 'product']) {
+      const source = `${operation}/${isa}.cc`;
+      if (existsSync(path.join(kernels, source))) {
+        units.push({ source, flags: [...COMMON, ...extra, ...compiler.quiet] });
+      }
     }
   }
   return units;
@@ -160,8 +166,9 @@ export async function findCompiler(candidates = process.env.CXX ? [process.env.C
       const version = await run(command, ['--version']);
       const name = version.split('\n')[0];
       // g++ 12 warns about its own AVX-512 headers (an uninitialized variable that is there on purpose), and for arm64
-      // it does not see that the first try of a search sets the best one.
-      const quiet = /clang/i.test(version) ? [] : ['-Wno-uninitialized', '-Wno-maybe-uninitialized'];
+      // it does not see that the first try of a search sets the best one. It also says that vector types are passed
+      // otherwise without AVX: they are passed between inlined functions of one file only.
+      const quiet = /clang/i.test(version) ? [] : ['-Wno-uninitialized', '-Wno-maybe-uninitialized', '-Wno-psabi'];
       return { command, name, version, quiet };
     } catch {
       // Not there, or not a compiler: the next one.

@@ -168,7 +168,7 @@ void logits(const Step& o, Run& run) {
 }  // namespace
 
 size_t scratch_columns(const Program& program, const qs_weight* weights, size_t weight_count) {
-  size_t most = 0;
+  size_t most = product_scratch(program);
   for (size_t i = 0; i < weight_count; ++i) most = weights[i].columns > most ? weights[i].columns : most;
   for (int32_t i = 0; i < program.header->layers; ++i) {
     const Layer& layer = program.layers[i];
@@ -181,6 +181,8 @@ size_t scratch_columns(const Program& program, const qs_weight* weights, size_t 
 }
 
 void run_operation(const Step& step, Run& run) {
+  // Only neighbours share a prepared input: whatever lies between may have written the slot.
+  if (step.operation() != MATMUL && step.operation() != EXPERTS) run.prepared_slot = -1;
   switch (step.operation()) {
     case EMBED:
       embed(step, run);

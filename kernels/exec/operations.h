@@ -5,6 +5,8 @@
 
 #include "exec/program.h"
 #include "exec/threads.h"
+#include "include/kernels.h"
+#include "product/product.h"
 
 namespace qs {
 
@@ -15,7 +17,7 @@ struct Run {
   float* const* slots;  // memory of the slots that own theirs
   void* const* keys;    // per layer: context x key columns, float or half
   void* const* values;
-  float* rounded;  // batch x rounded_columns(): the input of a product, rounded as its weights' type wants it
+  float* rounded;  // batch x rounded_columns(): the input of a product, prepared as its weights' type wants it
   const int32_t* tokens;
   size_t count;    // tokens of this step
   size_t first;    // position of the first
@@ -26,6 +28,9 @@ struct Run {
   uint32_t threads;
   uint32_t thread;
   float* scratch;  // scratch_columns() floats of this thread's own
+  int32_t isa = QS_ISA_BEST;
+  int32_t prepared_slot = -1;  // what `rounded` holds: the rows of this slot, as this function writes them
+  PrepareInput prepared_by = nullptr;
 
   size_t columns(int32_t slot) const { return static_cast<size_t>(program.slots[slot].columns); }
   // The row of a token in a slot.
@@ -41,6 +46,9 @@ struct Run {
 
 // Floats a thread needs for itself: a row of the widest weight, or the scores of one head and one cached row.
 size_t scratch_columns(const Program& program, const qs_weight* weights, size_t weight_count);
+
+// Floats a thread needs for itself during a product.
+size_t product_scratch(const Program& program);
 
 // The widest input of a product.
 size_t rounded_columns(const Program& program);

@@ -4,6 +4,7 @@
 //   qs_session | words of the program | weights | pointers | slots: batch rows each | caches | rounded input | scratch
 #include "exec/operations.h"
 #include "exec/verify.h"
+#include "product/grids.h"
 
 #if !defined(__wasm__)
 #include <pthread.h>
@@ -196,6 +197,7 @@ qs_exec_status qs_session_create(void* memory, uint64_t bytes, const int32_t* pr
   const qs_exec_status status = qs_session_bytes(program, words, weights, weight_count, threads, &needed, &where);
   if (status != QS_EXEC_OK) return status;
   if (!memory || bytes < needed || reinterpret_cast<uintptr_t>(memory) % kAlignment != 0) return QS_EXEC_OUT_OF_MEMORY;
+  qs_product_tables();
   Layout layout = {static_cast<uint8_t*>(memory)};
   qs_session* created = lay_out(layout, program, words, weights, weight_count, static_cast<uint32_t>(threads));
 #if !defined(__wasm__)
