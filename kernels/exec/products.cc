@@ -11,13 +11,13 @@ namespace {
 // Bytes of a row, as check_weights has made sure they are.
 size_t row_bytes(const qs_weight& w) { return static_cast<size_t>(w.bytes / w.rows / w.slices); }
 
-// A row of a weight as float32: where it lies, or decoded into `scratch`.
-const float* weight_row(const qs_weight& w, size_t row, float* scratch) {
+// A row of a weight as float32: where it lies, or decoded into the thread's scratch.
+const float* weight_row(const Run& run, const qs_weight& w, size_t row) {
   const size_t bytes = row_bytes(w);
   const uint8_t* data = static_cast<const uint8_t*>(w.data) + row * bytes;
   if (w.type == 0) return reinterpret_cast<const float*>(data);
-  qs_dequantize_rows(w.type, data, bytes, scratch, w.columns * sizeof(float), 1, w.columns, QS_ISA_BEST);
-  return scratch;
+  qs_dequantize_rows(w.type, data, bytes, run.scratch, w.columns * sizeof(float), 1, w.columns, run.isa);
+  return run.scratch;
 }
 
 }  // namespace
@@ -26,7 +26,7 @@ void embed(const Step& o, Run& run) {
   const qs_weight& w = run.weights[o[1]];
   const float factor = o.number(2);
   each_token(run, [&](size_t token) {
-    const float* source = weight_row(w, static_cast<size_t>(run.tokens[token]), run.scratch);
+    const float* source = weight_row(run, w, static_cast<size_t>(run.tokens[token]));
     float* target = run.row(o[0], token);
     for (size_t i = 0; i < w.columns; ++i) target[i] = source[i] * factor;
   });
@@ -55,7 +55,7 @@ void matmul(const Step& o, Run& run) {
   round_input(run, o[1], w.columns, 1, w.type);
   each_part(run, w.rows, kRowsOfPart, [&](size_t begin, size_t end) {
     for (size_t r = begin; r < end; ++r) {
-      const float* weights = weight_row(w, r, run.scratch);
+      const float* weights = weight_row(run, w, r);
       for (size_t token = 0; token < run.rows; ++token) {
         const float product = dot(weights, run.rounded + token * w.columns, w.columns);
         run.row(o[0], token)[r] = bias ? product + bias[r] : product;
@@ -79,7 +79,7 @@ void experts(const Step& o, Run& run) {
         const float* pairs = run.row(o[2], token);
         for (size_t k = 0; k < used; ++k) {
           if (pairs[2 * k] != static_cast<float>(slice)) continue;
-          if (!weights) weights = weight_row(w, slice * w.rows + r, run.scratch);
+          if (!weights) weights = weight_row(run, w, slice * w.rows + r);
           const float* input = run.rounded + (token * blocks + (blocks == 1 ? 0 : k)) * w.columns;
           run.row(o[0], token)[k * w.rows + r] = dot(weights, input, w.columns);
         }
