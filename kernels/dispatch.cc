@@ -206,10 +206,6 @@ size_t qs_type_block_bytes(size_t index) { return index < kTypeCount ? kTypes[in
 
 size_t qs_isa_count(void) { return kIsaCount; }
 const char* qs_isa_name(size_t index) { return index < kIsaCount ? kIsaNames[index] : nullptr; }
-size_t qs_isa_index(int32_t isa) {
-  static const size_t best = best_isa();
-  return isa < 0 ? best : static_cast<size_t>(isa);
-}
 int32_t qs_isa_available(size_t index) { return index < kIsaCount && isa_available(index); }
 
 const char* qs_kernel_name(int32_t operation, size_t type_index, size_t isa) {

@@ -1,11 +1,18 @@
 // N-API binding of the executor: files mapped read-only, sessions over weights in them. Memory-mapped weights are never
 // shown to JavaScript: Electron refuses array buffers over memory that is not its own. A session holds references to
 // the files it reads, so a file is unmapped when the last of both is collected or closed.
+//
+// Steps run on a thread of the session's own, not on one of the pool that Node shares among files, addresses and
+// everything else: neither waits for the other, and a process that exits does not wait for a step. What a step reads
+// and writes cannot be reached from JavaScript meanwhile: tokens are copied, and the array of logits is handed out when
+// they are complete.
 #include "bindings/napi-engine.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "bindings/napi-arguments.h"
+#include "bindings/step-thread.h"
 #include "include/executor.h"
 
 #if !defined(_WIN32)
@@ -35,18 +42,30 @@ void release(File* file) {
 }
 
 struct Session {
+  napi_env env = nullptr;
   qs_session* session = nullptr;
   void* memory = nullptr;
   File** files = nullptr;
   size_t file_count = 0;
+  StepThread thread;
+  bool is_hooked = false;
 };
 
+void at_environment_end(void* argument) { static_cast<Session*>(argument)->thread.stop(); }
+
+// Cancels a step that runs and waits for it; its promise is settled afterwards.
 void end(Session* session) {
+  session->thread.end();
+  if (session->is_hooked) napi_remove_env_cleanup_hook(session->env, at_environment_end, session);
+  session->is_hooked = false;
   if (session->session) qs_session_end(session->session);
+  session->session = nullptr;
   free(session->memory);
+  session->memory = nullptr;
   for (size_t i = 0; i < session->file_count; ++i) release(session->files[i]);
   free(session->files);
-  *session = Session();
+  session->files = nullptr;
+  session->file_count = 0;
 }
 
 // Owns `native` from here on, whatever happens: once there is a handle, its finalizer frees it, tagged or not.
@@ -157,7 +176,7 @@ bool read_files(napi_env env, napi_value list, Session* session) {
   return true;
 }
 
-bool create(napi_env env, const Array& program, const Array& table, size_t threads, Session* session) {
+bool create(napi_env env, const Array& program, const Array& table, size_t threads, int32_t isa, Session* session) {
   const size_t count = table.bytes / sizeof(double) / kWeightNumbers;
   qs_weight* weights = static_cast<qs_weight*>(calloc(count ? count : 1, sizeof(qs_weight)));
   size_t where = 0;
@@ -174,7 +193,7 @@ bool create(napi_env env, const Array& program, const Array& table, size_t threa
   if (status == QS_EXEC_OK) {
     session->memory = bytes <= SIZE_MAX - 64 ? aligned_alloc(64, (static_cast<size_t>(bytes) + 63) / 64 * 64) : nullptr;
     status = session->memory ? qs_session_create(session->memory, bytes, words, word_count, weights, count, threads,
-                                                 &session->session)
+                                                 isa, &session->session)
                              : QS_EXEC_OUT_OF_MEMORY;
   }
   free(weights);
@@ -182,44 +201,123 @@ bool create(napi_env env, const Array& program, const Array& table, size_t threa
   return status == QS_EXEC_OK;
 }
 
-// createSession(program: Int32Array, files: file[], weights: Float64Array, threads) -> session
+// createSession(program: Int32Array, files: file[], weights: Float64Array, threads, isa) -> session
 napi_value create_session(napi_env env, napi_callback_info info) {
-  napi_value a[4];
+  napi_value a[5];
   Array program, table;
   size_t threads;
-  if (!read_arguments(env, info, a) || !read_size(env, a[3], "threads", &threads)) return nullptr;
+  int32_t isa;
+  if (!read_arguments(env, info, a) || !read_size(env, a[3], "threads", &threads) || !read_int(env, a[4], "isa", &isa))
+    return nullptr;
   Session* session = static_cast<Session*>(malloc(sizeof(Session)));
   if (!session) return fail(env, "engine/out-of-memory", "No memory.");
   *session = Session();
+  session->env = env;
   const auto finalize = [](napi_env, void* native, void*) {
     end(static_cast<Session*>(native));
     free(native);
   };
   // Files first: reading an element may run JavaScript, which could take an array's memory away.
   if (read_files(env, a[1], session) && read_array(env, a[0], "program", napi_int32_array, &program) &&
-      read_array(env, a[2], "weights", napi_float64_array, &table) && create(env, program, table, threads, session)) {
-    return wrap(env, session, &kSessionTag, finalize);
+      read_array(env, a[2], "weights", napi_float64_array, &table) &&
+      create(env, program, table, threads, isa, session)) {
+    // Hooks run in reverse order, so this one comes before the end of what the thread reports by.
+    session->is_hooked = session->thread.start(env, session->session) &&
+                         napi_add_env_cleanup_hook(env, at_environment_end, session) == napi_ok;
+    if (session->is_hooked) return wrap(env, session, &kSessionTag, finalize);
+    fail(env, "engine/out-of-memory", "No thread.");
   }
   end(session);
   free(session);
   return nullptr;
 }
 
-// step(session, tokens: Int32Array, outputs, logits: Float32Array)
+// A session that was not ended and is not at a step.
+bool unwrap_idle(napi_env env, napi_value value, Session** session) {
+  if (!unwrap(env, value, "session", &kSessionTag, session)) return false;
+  if (!(*session)->session) {
+    fail(env, "engine/session-ended", "The session was ended.");
+    return false;
+  }
+  if ((*session)->thread.is_busy()) {
+    fail(env, "engine/busy", "The session is at a step.");
+    return false;
+  }
+  return true;
+}
+
+bool read_optional(napi_env env, napi_value value, const char* name, napi_typedarray_type type, Array* result) {
+  napi_valuetype found;
+  if (napi_typeof(env, value, &found) == napi_ok && found == napi_undefined) return true;
+  return read_array(env, value, name, type, result);
+}
+
+// step(session, tokens: Int32Array, sequences: Int32Array | undefined, wanted: Uint8Array | undefined, floats)
+//   -> promise of a Float32Array of that length
 napi_value step(napi_env env, napi_callback_info info) {
-  napi_value a[4];
+  napi_value a[5];
   Session* session;
-  Array tokens, logits;
-  size_t outputs;
-  if (!read_arguments(env, info, a) || !unwrap(env, a[0], "session", &kSessionTag, &session) ||
-      !read_array(env, a[1], "tokens", napi_int32_array, &tokens) || !read_size(env, a[2], "outputs", &outputs) ||
-      !read_array(env, a[3], "logits", napi_float32_array, &logits)) {
+  Array tokens, sequences, wanted;
+  size_t floats;
+  if (!read_arguments(env, info, a) || !unwrap_idle(env, a[0], &session) ||
+      !read_array(env, a[1], "tokens", napi_int32_array, &tokens) ||
+      !read_optional(env, a[2], "sequences", napi_int32_array, &sequences) ||
+      !read_optional(env, a[3], "wanted", napi_uint8_array, &wanted) || !read_size(env, a[4], "floats", &floats)) {
     return nullptr;
   }
-  if (!session->session) return fail(env, "kernel/bad-argument", "session", "one that was not ended");
-  const qs_exec_status status =
-      qs_session_step(session->session, static_cast<const int32_t*>(tokens.data), tokens.bytes / sizeof(int32_t),
-                      outputs, static_cast<float*>(logits.data), logits.bytes);
+  const size_t count = tokens.bytes / sizeof(int32_t);
+  if ((sequences.data && sequences.bytes != tokens.bytes) || (wanted.data && wanted.bytes != count)) {
+    return fail(env, "kernel/bad-argument", "sequences and wanted", "as long as tokens");
+  }
+  return session->thread.ask(env, a[0], static_cast<const int32_t*>(tokens.data),
+                             static_cast<const int32_t*>(sequences.data), static_cast<const uint8_t*>(wanted.data),
+                             count, floats);
+}
+
+// cancel(session): the step that runs, if one does.
+napi_value cancel(napi_env env, napi_callback_info info) {
+  napi_value a[1];
+  Session* session;
+  if (read_arguments(env, info, a) && unwrap(env, a[0], "session", &kSessionTag, &session)) session->thread.cancel();
+  return nullptr;
+}
+
+// sequenceLength(session, sequence) -> tokens
+napi_value sequence_length(napi_env env, napi_callback_info info) {
+  napi_value a[2], result = nullptr;
+  Session* session;
+  size_t sequence;
+  if (!read_arguments(env, info, a) || !unwrap_idle(env, a[0], &session) ||
+      !read_size(env, a[1], "sequence", &sequence)) {
+    return nullptr;
+  }
+  napi_create_double(env, static_cast<double>(qs_session_length(session->session, sequence)), &result);
+  return result;
+}
+
+// truncateSequence(session, sequence, length)
+napi_value truncate_sequence(napi_env env, napi_callback_info info) {
+  napi_value a[3];
+  Session* session;
+  size_t sequence, length;
+  if (!read_arguments(env, info, a) || !unwrap_idle(env, a[0], &session) ||
+      !read_size(env, a[1], "sequence", &sequence) || !read_size(env, a[2], "length", &length)) {
+    return nullptr;
+  }
+  const qs_exec_status status = qs_session_truncate(session->session, sequence, length);
+  return status == QS_EXEC_OK ? nullptr : fail_status(env, status, 0);
+}
+
+// copySequence(session, from, to, length)
+napi_value copy_sequence(napi_env env, napi_callback_info info) {
+  napi_value a[4];
+  Session* session;
+  size_t from, to, length;
+  if (!read_arguments(env, info, a) || !unwrap_idle(env, a[0], &session) || !read_size(env, a[1], "from", &from) ||
+      !read_size(env, a[2], "to", &to) || !read_size(env, a[3], "length", &length)) {
+    return nullptr;
+  }
+  const qs_exec_status status = qs_session_copy(session->session, from, to, length);
   return status == QS_EXEC_OK ? nullptr : fail_status(env, status, 0);
 }
 
@@ -238,6 +336,10 @@ bool define_engine(napi_env env, napi_value exports) {
       {"mapFile", nullptr, map_file, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"createSession", nullptr, create_session, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"step", nullptr, step, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"cancel", nullptr, cancel, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"sequenceLength", nullptr, sequence_length, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"truncateSequence", nullptr, truncate_sequence, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"copySequence", nullptr, copy_sequence, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"endSession", nullptr, end_session, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
   };
   return napi_define_properties(env, exports, sizeof properties / sizeof *properties, properties) == napi_ok;

@@ -107,20 +107,37 @@ int32_t wasm_session_bytes(const int32_t* program, size_t words, const qs_weight
 // The session's handle is the address of its memory.
 QS_EXPORT(session_create)
 int32_t wasm_session_create(void* memory, size_t bytes, const int32_t* program, size_t words, const qs_weight* weights,
-                            size_t weight_count) {
+                            size_t weight_count, int32_t isa) {
   if (words > 0x3fffffffu || outside(memory, bytes) || outside(program, words * 4) ||
       weights_outside(weights, weight_count)) {
     return QS_EXEC_BAD_PROGRAM;
   }
   qs_session* session;
-  return qs_session_create(memory, bytes, program, words, weights, weight_count, 1, &session);
+  return qs_session_create(memory, bytes, program, words, weights, weight_count, 1, isa, &session);
 }
 
 QS_EXPORT(session_step)
-int32_t wasm_session_step(qs_session* session, const int32_t* tokens, size_t count, size_t outputs, float* logits,
-                          size_t logits_bytes) {
-  if (outside(session, 1) || count > 0x3fffffffu || outside(tokens, count * 4) || outside(logits, logits_bytes)) {
+int32_t wasm_session_step(qs_session* session, const int32_t* tokens, const int32_t* sequences, const uint8_t* wanted,
+                          size_t count, float* logits, size_t logits_bytes) {
+  if (outside(session, 1) || count > 0x3fffffffu || outside(tokens, count * 4) ||
+      (sequences && outside(sequences, count * 4)) || (wanted && outside(wanted, count)) ||
+      outside(logits, logits_bytes)) {
     return QS_EXEC_BAD_STEP;
   }
-  return qs_session_step(session, tokens, count, outputs, logits, logits_bytes);
+  const qs_step step = {tokens, sequences, wanted, count, logits, logits_bytes, nullptr};
+  return qs_session_step(session, &step);
+}
+
+QS_EXPORT(session_length) size_t wasm_session_length(const qs_session* session, size_t sequence) {
+  return outside(session, 1) ? 0 : qs_session_length(session, sequence);
+}
+
+QS_EXPORT(session_truncate)
+int32_t wasm_session_truncate(qs_session* session, size_t sequence, size_t length) {
+  return outside(session, 1) ? QS_EXEC_BAD_SEQUENCE : qs_session_truncate(session, sequence, length);
+}
+
+QS_EXPORT(session_copy)
+int32_t wasm_session_copy(qs_session* session, size_t from, size_t to, size_t length) {
+  return outside(session, 1) ? QS_EXEC_BAD_SEQUENCE : qs_session_copy(session, from, to, length);
 }

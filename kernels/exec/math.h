@@ -9,30 +9,26 @@ namespace {
 
 // Sixteen partial sums, element i in sum i mod 16, folded 8, 4, 2, 1: every instruction set with 4, 8 or 16 lanes can
 // do this order, and a compiler can vectorize it, which it may not do with a single ordered sum.
-inline float dot(const float* a, const float* b, size_t count) {
+template <class Product>
+inline float dot_of(size_t count, Product product) {
   float sums[16] = {};
   size_t i = 0;
   for (; i + 16 <= count; i += 16) {
-    for (size_t j = 0; j < 16; ++j) sums[j] += a[i + j] * b[i + j];
+    for (size_t j = 0; j < 16; ++j) sums[j] += product(i + j);
   }
-  for (size_t j = 0; i + j < count; ++j) sums[j] += a[i + j] * b[i + j];
+  for (size_t j = 0; i + j < count; ++j) sums[j] += product(i + j);
   for (size_t width = 8; width > 0; width /= 2) {
     for (size_t j = 0; j < width; ++j) sums[j] += sums[j + width];
   }
   return sums[0];
 }
 
+inline float dot(const float* a, const float* b, size_t count) {
+  return dot_of(count, [a, b](size_t i) { return a[i] * b[i]; });
+}
+
 inline float sum(const float* a, size_t count) {
-  float sums[16] = {};
-  size_t i = 0;
-  for (; i + 16 <= count; i += 16) {
-    for (size_t j = 0; j < 16; ++j) sums[j] += a[i + j];
-  }
-  for (size_t j = 0; i + j < count; ++j) sums[j] += a[i + j];
-  for (size_t width = 8; width > 0; width /= 2) {
-    for (size_t j = 0; j < width; ++j) sums[j] += sums[j + width];
-  }
-  return sums[0];
+  return dot_of(count, [a](size_t i) { return a[i]; });
 }
 
 inline double double_of(uint64_t bits) {

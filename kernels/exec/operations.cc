@@ -48,7 +48,7 @@ void rope(const Step& o, Run& run) {
   // Pair i is (2i, 2i + 1) or (i, i + pairs).
   const size_t step = o[3] == 0 ? 2 : 1, distance = o[3] == 0 ? 1 : pairs;
   each_token(run, [&](size_t token) {
-    const double position = static_cast<double>(run.first + token);
+    const double position = static_cast<double>(run.positions[token]);
     float* row = run.row(o[0], token);
     for (size_t i = 0; i < pairs; ++i) {
       const SinCos turn = sin_cos(position * static_cast<double>(frequencies[i]));
@@ -150,19 +150,14 @@ void mix(const Step& o, Run& run) {
 // Rows move towards the front, so in ascending order none is overwritten before it is read; one thread does it.
 void wanted(const Step& o, Run& run) {
   if (run.thread == 0) {
-    for (size_t token = 0; token < run.outputs; ++token) {
-      __builtin_memmove(run.row(o[0], token), run.row(o[1], run.count - run.outputs + token),
-                        run.columns(o[0]) * sizeof(float));
+    size_t target = 0;
+    for (size_t token = 0; token < run.count; ++token) {
+      if (run.wanted && run.wanted[token]) {
+        __builtin_memmove(run.row(o[0], target++), run.row(o[1], token), run.columns(o[0]) * sizeof(float));
+      }
     }
   }
   run.rows = run.outputs;
-}
-
-void logits(const Step& o, Run& run) {
-  const size_t columns = run.columns(o[0]);
-  each_token(run, [&](size_t token) {
-    __builtin_memcpy(run.logits + token * columns, run.row(o[0], token), columns * sizeof(float));
-  });
 }
 
 }  // namespace
@@ -170,11 +165,10 @@ void logits(const Step& o, Run& run) {
 size_t scratch_columns(const Program& program, const qs_weight* weights, size_t weight_count) {
   size_t most = product_scratch(program);
   for (size_t i = 0; i < weight_count; ++i) most = weights[i].columns > most ? weights[i].columns : most;
-  for (int32_t i = 0; i < program.header->layers; ++i) {
-    const Layer& layer = program.layers[i];
-    const size_t widest =
-        static_cast<size_t>(layer.key_columns > layer.value_columns ? layer.key_columns : layer.value_columns);
-    const size_t needed = static_cast<size_t>(program.header->context) + widest;
+  Step step = {program.code};
+  for (int32_t i = 0; i < program.header->operations; ++i, step = step.next()) {
+    if (step.operation() != ATTENTION) continue;
+    const size_t needed = attention_scratch(step, program);
     most = needed > most ? needed : most;
   }
   return most;
@@ -236,10 +230,7 @@ void run_operation(const Step& step, Run& run) {
     case WANTED:
       wanted(step, run);
       break;
-    case LOGITS:
-      logits(step, run);
-      break;
-    default:
+    default:  // LOGITS: they lie in the caller's buffer already
       break;
   }
   run.meet();

@@ -3,7 +3,7 @@
 // so no result depends on how many threads there are. Nothing is checked here: exec/verify.cc has.
 #pragma once
 
-#include "exec/program.h"
+#include "exec/pages.h"
 #include "exec/threads.h"
 #include "include/kernels.h"
 #include "product/product.h"
@@ -14,21 +14,24 @@ namespace qs {
 struct Run {
   const Program& program;
   const qs_weight* weights;
-  float* const* slots;  // memory of the slots that own theirs
-  void* const* keys;    // per layer: context x key columns, float or half
-  void* const* values;
+  float* const* slots;   // memory of the slots that own theirs; the one of the logits is the caller's buffer
+  uint8_t* const* keys;  // per layer, in pages (exec/pages.h)
+  uint8_t* const* values;
+  const Pages& pages;
   float* rounded;  // batch x rounded_columns(): the input of a product, prepared as its weights' type wants it
   const int32_t* tokens;
-  size_t count;    // tokens of this step
-  size_t first;    // position of the first
-  size_t outputs;  // how many of the last tokens are wanted
-  size_t rows;     // tokens that operations work on: count, and outputs after WANTED
-  float* logits;
+  const uint32_t* sequences;  // of each token
+  const uint32_t* positions;  // of each token in its sequence
+  const uint32_t* cells;      // of each token in the cache: page * 32 + position in it
+  const uint8_t* wanted;      // of each token: whether its logits are
+  size_t count;               // tokens of this step
+  size_t outputs;             // how many are wanted
+  size_t rows;                // tokens that operations work on: count, and outputs after WANTED
+  int32_t isa;                // whose kernels compute: an index of include/kernels.h
   Meeting* meeting;
   uint32_t threads;
   uint32_t thread;
-  float* scratch;  // scratch_columns() floats of this thread's own
-  int32_t isa = QS_ISA_BEST;
+  float* scratch;              // scratch_columns() floats of this thread's own
   int32_t prepared_slot = -1;  // what `rounded` holds: the rows of this slot, as this function writes them
   PrepareInput prepared_by = nullptr;
 
@@ -44,7 +47,7 @@ struct Run {
   void meet() const { meeting->meet(threads); }
 };
 
-// Floats a thread needs for itself: a row of the widest weight, or the scores of one head and one cached row.
+// Floats a thread needs for itself: a row of the widest weight, or the scores of the query heads that share a head.
 size_t scratch_columns(const Program& program, const qs_weight* weights, size_t weight_count);
 
 // Floats a thread needs for itself during a product.
@@ -59,10 +62,11 @@ void each_token(const Run& run, Work work) {
   for (size_t token = run.thread; token < run.rows; token += run.threads) work(token);
 }
 
-// Calls `work(begin, end)` for parts of 0 .. count, whoever is free taking the next.
+// Calls `work(begin, end)` for parts of 0 .. count, whoever is free taking the next. A step that is cancelled takes no
+// further part, so a part should be work for a few milliseconds at most.
 template <class Work>
 void each_part(const Run& run, size_t count, size_t part, Work work) {
-  for (size_t begin; (begin = run.meeting->take() * part) < count;) {
+  for (size_t begin; !run.meeting->is_cancelled() && (begin = run.meeting->take() * part) < count;) {
     work(begin, begin + part < count ? begin + part : count);
   }
 }
@@ -73,6 +77,9 @@ void matmul(const Step& o, Run& run);
 void experts(const Step& o, Run& run);
 void store(const Step& o, Run& run);
 void attention(const Step& o, Run& run);
+
+// Floats of scratch that an attention needs.
+size_t attention_scratch(const Step& o, const Program& program);
 
 // Runs one operation and meets the other threads after it.
 void run_operation(const Step& step, Run& run);

@@ -51,7 +51,7 @@ void embed(const Step& o, Run& run) {
 void matmul(const Step& o, Run& run) {
   const qs_weight& w = run.weights[o[2]];
   const float* bias = run.vector(o[3]);
-  const ProductKernel kernel = product_kernel(w.type, qs_isa_index(run.isa));
+  const ProductKernel kernel = product_kernel(w.type, static_cast<size_t>(run.isa));
   prepare(run, kernel, o[1], w.columns, 1);
   ProductLane* lanes = lanes_of(run);
   for (size_t token = 0; token < run.rows; ++token) {
@@ -72,7 +72,7 @@ void matmul(const Step& o, Run& run) {
 void experts(const Step& o, Run& run) {
   const qs_weight& w = run.weights[o[3]];
   const size_t used = static_cast<size_t>(o[4]), blocks = run.columns(o[1]) / w.columns;
-  const ProductKernel kernel = product_kernel(w.type, qs_isa_index(run.isa));
+  const ProductKernel kernel = product_kernel(w.type, static_cast<size_t>(run.isa));
   prepare(run, kernel, o[1], w.columns, blocks);
   ProductLane* lanes = lanes_of(run);
   const size_t bytes = row_bytes(w), part = rows_of_part(run, w.rows), parts = (w.rows + part - 1) / part;

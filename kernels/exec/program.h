@@ -26,7 +26,8 @@ inline size_t operand_count(int32_t operation) {
 }
 
 struct Header {
-  int32_t magic, version, slots, constants, layers, operations, code_words, context, batch, vocabulary, cache_type;
+  int32_t magic, version, slots, constants, layers, operations, code_words;
+  int32_t context, sequences, cells, batch, vocabulary, cache_type;
 };
 
 struct Slot {
@@ -34,7 +35,7 @@ struct Slot {
 };
 
 struct Layer {
-  int32_t key_columns, value_columns;
+  int32_t key_columns, value_columns, heads;
 };
 
 struct Program {
@@ -64,5 +65,8 @@ struct Step {
   float number(size_t i) const { return __builtin_bit_cast(float, word[1 + i]); }
   Step next() const { return {word + 1 + operand_count(word[0])}; }
 };
+
+// The slot that the last operation, LOGITS, returns.
+inline int32_t logits_slot(const Program& program) { return program.code[program.header->code_words - 1]; }
 
 }  // namespace qs

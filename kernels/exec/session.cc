@@ -1,9 +1,11 @@
-// Sessions: memory of a program laid out once, the cache's length, and the threads that run steps.
+// Sessions: memory of a program laid out once, its sequences, and the threads that run steps.
 //
 // Memory of a session, in one piece that the caller gives:
-//   qs_session | words of the program | weights | pointers | slots: batch rows each | caches | rounded input | scratch
+//   qs_session | words of the program | weights | pointers | slots: batch rows each | pages of the caches | their lists
+//   | tokens of a step | rounded input | scratch
 #include "exec/operations.h"
 #include "exec/verify.h"
+#include "include/kernels.h"
 #include "product/grids.h"
 
 #if !defined(__wasm__)
@@ -36,19 +38,25 @@ struct qs_session {
   Program program;
   const qs_weight* weights;
   float** slots;
-  void** keys;
-  void** values;
+  int32_t logits_slot;  // its memory is the buffer of the step
+  uint8_t** keys;
+  uint8_t** values;
+  Pages pages;
+  uint32_t* lengths_before;  // per sequence, when the step began
   float* rounded;
   float* scratch;  // threads x scratch_floats
   size_t scratch_floats;
-  size_t length = 0;
   uint32_t threads;
+  int32_t isa;
   Meeting meeting;
 
   // The step that is asked for; `asked` counts them, so that a helper sees a new one.
   const int32_t* tokens = nullptr;
+  const uint8_t* wanted = nullptr;
+  uint32_t* sequences;  // of each token, and so on
+  uint32_t* positions;
+  uint32_t* cells;
   size_t count = 0, outputs = 0;
-  float* logits = nullptr;
   uint32_t asked = 0;
   bool ending = false;
 #if !defined(__wasm__)
@@ -60,12 +68,17 @@ struct qs_session {
 namespace {
 
 void run_step(qs_session* session, uint32_t thread) {
-  Run run = {session->program,  session->weights, session->slots,  session->keys,
-             session->values,   session->rounded, session->tokens, session->count,
-             session->length,   session->outputs, session->count,  session->logits,
-             &session->meeting, session->threads, thread,          session->scratch + thread * session->scratch_floats};
+  Run run = {
+      session->program,   session->weights,   session->slots,   session->keys,
+      session->values,    session->pages,     session->rounded, session->tokens,
+      session->sequences, session->positions, session->cells,   session->wanted,
+      session->count,     session->outputs,   session->count,   session->isa,
+      &session->meeting,  session->threads,   thread,           session->scratch + thread * session->scratch_floats};
   Step step = {session->program.code};
-  for (int32_t i = 0; i < session->program.header->operations; ++i, step = step.next()) run_operation(step, run);
+  for (int32_t i = 0; i < session->program.header->operations; ++i, step = step.next()) {
+    run_operation(step, run);
+    if (session->meeting.stopped != 0 || run.rows == 0) return;
+  }
 }
 
 // Everything of a session in its memory, in the order of the drawing above.
@@ -76,48 +89,49 @@ qs_session* lay_out(Layout& layout, const int32_t* words, size_t count, const qs
   qs_weight* own_weights = layout.take<qs_weight>(weight_count);
   if (own_words) __builtin_memcpy(own_words, words, count * sizeof(int32_t));
   if (own_weights) __builtin_memcpy(own_weights, weights, weight_count * sizeof(qs_weight));
-  const Program program = Program::of(own_words ? own_words : words);
-  const Header& header = *program.header;
-  const uint64_t batch = static_cast<uint64_t>(header.batch), context = static_cast<uint64_t>(header.context);
-  const uint64_t cache_bytes = header.cache_type == 1 ? 2 : 4;
+  qs_session made = {};
+  made.program = Program::of(own_words ? own_words : words);
+  made.weights = own_weights;
+  made.threads = threads;
+  const Header& header = *made.program.header;
+  const uint64_t batch = static_cast<uint64_t>(header.batch);
 
-  float** slots = layout.take<float*>(static_cast<uint64_t>(header.slots));
-  void** keys = layout.take<void*>(static_cast<uint64_t>(header.layers));
-  void** values = layout.take<void*>(static_cast<uint64_t>(header.layers));
+  made.slots = layout.take<float*>(static_cast<uint64_t>(header.slots));
+  made.keys = layout.take<uint8_t*>(static_cast<uint64_t>(header.layers));
+  made.values = layout.take<uint8_t*>(static_cast<uint64_t>(header.layers));
+  made.logits_slot = logits_slot(made.program);
   for (int32_t i = 0; i < header.slots; ++i) {
-    if (program.slots[i].base != i) continue;
-    float* memory = layout.take<float>(batch * static_cast<uint64_t>(program.slots[i].columns));
-    if (slots) slots[i] = memory;
+    if (made.program.slots[i].base != i || i == made.logits_slot) continue;
+    float* memory = layout.take<float>(batch * static_cast<uint64_t>(made.program.slots[i].columns));
+    if (layout.memory) made.slots[i] = memory;
   }
+  Pages& pages = made.pages;
+  pages.count = Pages::pool_pages(header);
+  pages.per_sequence = Pages::longest(header);
+  pages.sequences = static_cast<uint32_t>(header.sequences);
   for (int32_t i = 0; i < header.layers; ++i) {
-    void* layer_keys =
-        layout.take<uint8_t>(context * static_cast<uint64_t>(program.layers[i].key_columns) * cache_bytes);
-    void* layer_values =
-        layout.take<uint8_t>(context * static_cast<uint64_t>(program.layers[i].value_columns) * cache_bytes);
-    if (keys) keys[i] = layer_keys;
-    if (values) values[i] = layer_values;
+    uint8_t* keys = layout.take<uint8_t>(pages.count * page_bytes(made.program, i, &Layer::key_columns));
+    uint8_t* values = layout.take<uint8_t>(pages.count * page_bytes(made.program, i, &Layer::value_columns));
+    if (layout.memory) made.keys[i] = keys, made.values[i] = values;
   }
-  float* rounded = layout.take<float>(batch * rounded_columns(program));
-  const size_t scratch_floats =
-      (scratch_columns(program, weights, weight_count) + kAlignment - 1) / kAlignment * kAlignment;
-  float* scratch = layout.take<float>(static_cast<uint64_t>(scratch_floats) * threads);
+  pages.owners = layout.take<uint32_t>(pages.count);
+  pages.free = layout.take<uint32_t>(pages.count);
+  pages.lists = layout.take<uint32_t>(static_cast<uint64_t>(pages.sequences) * pages.per_sequence);
+  pages.lengths = layout.take<uint32_t>(pages.sequences);
+  made.lengths_before = layout.take<uint32_t>(pages.sequences);
+  made.sequences = layout.take<uint32_t>(batch);
+  made.positions = layout.take<uint32_t>(batch);
+  made.cells = layout.take<uint32_t>(batch);
+  made.rounded = layout.take<float>(batch * rounded_columns(made.program));
+  made.scratch_floats =
+      (scratch_columns(made.program, weights, weight_count) + kAlignment - 1) / kAlignment * kAlignment;
+  made.scratch = layout.take<float>(static_cast<uint64_t>(made.scratch_floats) * threads);
 #if !defined(__wasm__)
-  pthread_t* helpers = layout.take<pthread_t>(threads);
+  made.helpers = layout.take<pthread_t>(threads);
 #endif
   if (!layout.memory) return nullptr;
-  *session = qs_session{};
-  session->program = program;
-  session->weights = own_weights;
-  session->slots = slots;
-  session->keys = keys;
-  session->values = values;
-  session->rounded = rounded;
-  session->scratch = scratch;
-  session->scratch_floats = scratch_floats;
-  session->threads = threads;
-#if !defined(__wasm__)
-  session->helpers = helpers;
-#endif
+  pages.start();
+  *session = made;
   return session;
 }
 
@@ -175,7 +189,10 @@ const char* qs_exec_status_code(int32_t status) {
                                       "engine/out-of-memory",
                                       "engine/bad-token",
                                       "engine/bad-step",
-                                      "engine/context-full"};
+                                      "engine/context-full",
+                                      "engine/unknown-isa",
+                                      "engine/cancelled",
+                                      "engine/bad-sequence"};
   const size_t count = sizeof codes / sizeof *codes;
   return status >= 0 && static_cast<size_t>(status) < count ? codes[status] : "engine/unknown-status";
 }
@@ -191,15 +208,23 @@ qs_exec_status qs_session_bytes(const int32_t* program, size_t words, const qs_w
 }
 
 qs_exec_status qs_session_create(void* memory, uint64_t bytes, const int32_t* program, size_t words,
-                                 const qs_weight* weights, size_t weight_count, size_t threads, qs_session** session) {
+                                 const qs_weight* weights, size_t weight_count, size_t threads, int32_t isa,
+                                 qs_session** session) {
   uint64_t needed;
   size_t where;
   const qs_exec_status status = qs_session_bytes(program, words, weights, weight_count, threads, &needed, &where);
   if (status != QS_EXEC_OK) return status;
+  if (isa == QS_ISA_BEST) {
+    for (size_t i = 0; i < qs_isa_count(); ++i) {
+      if (qs_isa_available(i)) isa = static_cast<int32_t>(i);
+    }
+  }
+  if (isa < 0 || !qs_isa_available(static_cast<size_t>(isa))) return QS_EXEC_UNKNOWN_ISA;
   if (!memory || bytes < needed || reinterpret_cast<uintptr_t>(memory) % kAlignment != 0) return QS_EXEC_OUT_OF_MEMORY;
   qs_product_tables();
   Layout layout = {static_cast<uint8_t*>(memory)};
   qs_session* created = lay_out(layout, program, words, weights, weight_count, static_cast<uint32_t>(threads));
+  created->isa = isa;
 #if !defined(__wasm__)
   if (!start_helpers(created)) {
     qs_session_end(created);
@@ -220,26 +245,88 @@ void qs_session_end(qs_session* session) {
 #endif
 }
 
-size_t qs_session_length(const qs_session* session) { return session->length; }
+namespace {
 
-qs_exec_status qs_session_step(qs_session* session, const int32_t* tokens, size_t count, size_t outputs, float* logits,
-                               size_t logits_bytes) {
+// What a page of every layer holds, into another page.
+void copy_page(qs_session* session, uint32_t from, uint32_t to) {
+  const auto copy = [&](uint8_t* memory, uint64_t bytes) {
+    __builtin_memcpy(memory + to * bytes, memory + from * bytes, static_cast<size_t>(bytes));
+  };
+  for (int32_t i = 0; i < session->program.header->layers; ++i) {
+    copy(session->keys[i], page_bytes(session->program, i, &Layer::key_columns));
+    copy(session->values[i], page_bytes(session->program, i, &Layer::value_columns));
+  }
+}
+
+// Every sequence as long as when the step began.
+void take_back(qs_session* session) {
+  for (uint32_t i = 0; i < session->pages.sequences; ++i) session->pages.truncate(i, session->lengths_before[i]);
+}
+
+// Gives each token of a step its position and its place in the cache; false when there is none.
+bool append(qs_session* session, const qs_step* step) {
+  Pages& pages = session->pages;
+  __builtin_memcpy(session->lengths_before, pages.lengths, pages.sequences * sizeof(uint32_t));
+  const uint32_t context = static_cast<uint32_t>(session->program.header->context);
+  for (size_t i = 0; i < step->count; ++i) {
+    const uint32_t sequence = step->sequences ? static_cast<uint32_t>(step->sequences[i]) : 0;
+    session->sequences[i] = sequence;
+    session->positions[i] = pages.lengths[sequence];
+    const auto copy = [session](uint32_t from, uint32_t to) { copy_page(session, from, to); };
+    if (pages.lengths[sequence] == context || !pages.append(sequence, session->cells + i, copy)) {
+      take_back(session);
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+size_t qs_session_length(const qs_session* session, size_t sequence) {
+  return sequence < session->pages.sequences ? session->pages.lengths[sequence] : 0;
+}
+
+qs_exec_status qs_session_truncate(qs_session* session, size_t sequence, size_t length) {
+  Pages& pages = session->pages;
+  if (sequence >= pages.sequences || length > pages.lengths[sequence]) return QS_EXEC_BAD_SEQUENCE;
+  pages.truncate(static_cast<uint32_t>(sequence), static_cast<uint32_t>(length));
+  return QS_EXEC_OK;
+}
+
+qs_exec_status qs_session_copy(qs_session* session, size_t from, size_t to, size_t length) {
+  Pages& pages = session->pages;
+  if (from >= pages.sequences || to >= pages.sequences || length > pages.lengths[from]) return QS_EXEC_BAD_SEQUENCE;
+  pages.copy(static_cast<uint32_t>(from), static_cast<uint32_t>(to), static_cast<uint32_t>(length));
+  return QS_EXEC_OK;
+}
+
+qs_exec_status qs_session_step(qs_session* session, const qs_step* step) {
   const Header& header = *session->program.header;
-  const size_t vocabulary = static_cast<size_t>(header.vocabulary);
-  if (!tokens || count == 0 || count > static_cast<size_t>(header.batch) || outputs > count ||
-      logits_bytes != outputs * vocabulary * sizeof(float) || (outputs != 0 && !logits)) {
+  const size_t count = step->count;
+  if (!step->tokens || count == 0 || count > static_cast<size_t>(header.batch)) return QS_EXEC_BAD_STEP;
+  size_t outputs = 0;
+  for (size_t i = 0; i < count; ++i) {
+    if (step->tokens[i] < 0 || step->tokens[i] >= header.vocabulary) return QS_EXEC_BAD_TOKEN;
+    if (step->sequences && (step->sequences[i] < 0 || step->sequences[i] >= header.sequences)) {
+      return QS_EXEC_BAD_SEQUENCE;
+    }
+    outputs += step->wanted && step->wanted[i] ? 1 : 0;
+  }
+  if (step->logits_bytes != outputs * static_cast<size_t>(header.vocabulary) * sizeof(float) ||
+      (outputs != 0 && (!step->logits || reinterpret_cast<uintptr_t>(step->logits) % sizeof(float) != 0))) {
     return QS_EXEC_BAD_STEP;
   }
-  if (count > static_cast<size_t>(header.context) - session->length) return QS_EXEC_CONTEXT_FULL;
-  for (size_t i = 0; i < count; ++i) {
-    if (tokens[i] < 0 || tokens[i] >= header.vocabulary) return QS_EXEC_BAD_TOKEN;
-  }
-  session->tokens = tokens;
+  if (!append(session, step)) return QS_EXEC_CONTEXT_FULL;
+  session->tokens = step->tokens;
+  session->wanted = step->wanted;
   session->count = count;
   session->outputs = outputs;
-  session->logits = logits;
+  session->slots[session->logits_slot] = step->logits;
+  session->meeting.start(step->cancelled);
   if (session->threads > 1) ask(session);
   run_step(session, 0);
-  session->length += count;
-  return QS_EXEC_OK;
+  if (session->meeting.stopped == 0) return QS_EXEC_OK;
+  take_back(session);
+  return QS_EXEC_CANCELLED;
 }

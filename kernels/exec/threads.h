@@ -14,12 +14,28 @@ void wake_all(const uint32_t* word);
 
 inline uint32_t load(const uint32_t* word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
 
-// Where threads meet: the last to arrive lets all go. Also hands out chunks of the work between two meetings.
+// Where threads meet: the last to arrive lets all go. Also hands out chunks of the work between two meetings, and sees
+// to it that all give up at the same meeting when the caller cancels.
 struct Meeting {
   uint32_t arrived = 0;
   uint32_t round = 0;
   uint32_t next_chunk = 0;
   uint32_t sleepers = 0;
+  const uint32_t* cancel_word = nullptr;  // the caller's, or none
+  uint32_t cancel_seen = 0;               // by any thread, at any time
+  uint32_t stopped = 0;                   // decided by the last to arrive: the same for all until the next meeting
+
+  void start(const uint32_t* word) {
+    cancel_word = word;
+    cancel_seen = 0;
+  }
+
+  bool is_cancelled() {
+    if (__atomic_load_n(&cancel_seen, __ATOMIC_RELAXED) != 0) return true;
+    if (!cancel_word || __atomic_load_n(cancel_word, __ATOMIC_RELAXED) == 0) return false;
+    __atomic_store_n(&cancel_seen, 1u, __ATOMIC_RELAXED);
+    return true;
+  }
 
   // Chunk numbers 0, 1, 2 … in no order of threads.
   uint32_t take() { return __atomic_fetch_add(&next_chunk, 1u, __ATOMIC_RELAXED); }
@@ -27,12 +43,14 @@ struct Meeting {
   void meet(uint32_t threads) {
     if (threads == 1) {
       next_chunk = 0;
+      stopped = is_cancelled();
       return;
     }
     const uint32_t current = load(&round);
     if (__atomic_add_fetch(&arrived, 1u, __ATOMIC_ACQ_REL) == threads) {
       arrived = 0;
       next_chunk = 0;
+      stopped = is_cancelled();
       // In one total order with the sleeper's two steps, so that either it sees the new round or we see it sleep.
       __atomic_store_n(&round, current + 1, __ATOMIC_SEQ_CST);
       if (__atomic_load_n(&sleepers, __ATOMIC_SEQ_CST) != 0) wake_all(&round);

@@ -13,6 +13,8 @@ constexpr uint32_t kMaxContext = 1u << 24;       // positions stay exact in a fl
 constexpr float kMaxFrequency = 0x1p26f;         // radians per position; times the context below 2^51, NaN refused
 constexpr uint64_t kMaxSliceBytes = 1ull << 48;  // more than an address space; times the slices it fits in 64 bits
 constexpr uint32_t kMaxSlices = 4096;            // experts of a layer
+constexpr uint32_t kMaxHeads = 1024;             // of a layer
+constexpr uint32_t kMaxSequences = 4096;
 constexpr int32_t kMaxSlots = 4096, kMaxLayers = 1024;  // so that no product of the limits overflows 64 bits
 
 struct Shape {
@@ -70,13 +72,13 @@ bool fits(const Shape& s, const Step& o, bool wanted) {
              s.columns(o[2]) == static_cast<uint32_t>(s.program.layers[o[0]].value_columns) && !wanted;
     case ATTENTION: {
       const Layer& layer = s.program.layers[o[2]];
-      if (!positive(o[3], 1024) || !positive(o[4], 1024) || o[3] % o[4] != 0 || o[7] < 0 || wanted) return false;
+      if (!positive(o[3], kMaxHeads) || o[3] % layer.heads != 0 || o[6] < 0 || wanted) return false;
       // In 64 bits: a head as wide as 2^24 times 1024 heads is 2^34.
-      const uint64_t heads = static_cast<uint64_t>(o[3]), kv_heads = static_cast<uint64_t>(o[4]);
+      const uint64_t heads = static_cast<uint64_t>(o[3]), kv_heads = static_cast<uint64_t>(layer.heads);
       const uint64_t keys = static_cast<uint64_t>(layer.key_columns),
                      values = static_cast<uint64_t>(layer.value_columns);
-      return keys % kv_heads == 0 && values % kv_heads == 0 && s.columns(o[1]) == keys / kv_heads * heads &&
-             s.columns(o[0]) == values / kv_heads * heads && !s.same_memory(o[0], o[1]);
+      return s.columns(o[1]) == keys / kv_heads * heads && s.columns(o[0]) == values / kv_heads * heads &&
+             !s.same_memory(o[0], o[1]);
     }
     case ADD:
       return s.columns(o[0]) == s.columns(o[1]) && s.columns(o[0]) == s.columns(o[2]);
@@ -171,10 +173,13 @@ qs_exec_status check_program(const int32_t* words, size_t count, const qs_weight
   const Header& header = *reinterpret_cast<const Header*>(words);
   // Each count is below 2^31, so the sum does not overflow 64 bits.
   const uint64_t expected = kHeaderWords + 3ull * static_cast<uint32_t>(header.slots) +
-                            2ull * static_cast<uint32_t>(header.layers) + static_cast<uint32_t>(header.constants) +
+                            3ull * static_cast<uint32_t>(header.layers) + static_cast<uint32_t>(header.constants) +
                             static_cast<uint32_t>(header.code_words);
   if (expected != count || !positive(header.context, kMaxContext) || !positive(header.batch, kMaxContext) ||
-      header.batch > header.context || header.slots > kMaxSlots || header.layers > kMaxLayers ||
+      !positive(header.sequences, kMaxSequences) || !positive(header.cells, kMaxContext) ||
+      static_cast<uint64_t>(header.cells) >
+          static_cast<uint64_t>(header.context) * static_cast<uint32_t>(header.sequences) ||
+      header.batch > header.cells || header.slots > kMaxSlots || header.layers > kMaxLayers ||
       !positive(header.vocabulary, kMaxColumns) || header.cache_type > 1) {
     return QS_EXEC_BAD_PROGRAM;
   }
@@ -186,11 +191,14 @@ qs_exec_status check_program(const int32_t* words, size_t count, const qs_weight
   for (int32_t i = 0; i < header.layers; ++i) {
     const Layer& layer = program.layers[i];
     *where = static_cast<size_t>(reinterpret_cast<const int32_t*>(&layer) - words);
-    if (!positive(layer.key_columns, kMaxColumns) || !positive(layer.value_columns, kMaxColumns)) {
+    if (!positive(layer.key_columns, kMaxColumns) || !positive(layer.value_columns, kMaxColumns) ||
+        !positive(layer.heads, kMaxHeads) || layer.key_columns % layer.heads != 0 ||
+        layer.value_columns % layer.heads != 0) {
       return QS_EXEC_BAD_PROGRAM;
     }
   }
   bool wanted = false, has_logits = false;
+  bool used_for_all[kMaxSlots] = {};  // per slot: whether it holds something of every token of a step
   Step step = {program.code};
   for (int32_t i = 0; i < header.operations; ++i, step = step.next()) {
     const size_t at = *where = static_cast<size_t>(step.word - words);
@@ -203,10 +211,19 @@ qs_exec_status check_program(const int32_t* words, size_t count, const qs_weight
       if (!operand_exists(program, kOperands[step.operation()][k], step[k], weight_count)) return QS_EXEC_BAD_PROGRAM;
     }
     if (!fits({program, weights}, step, wanted)) return QS_EXEC_BAD_PROGRAM;
+    for (size_t k = 0; k < operands; ++k) {
+      const char kind = kOperands[step.operation()][k];
+      const bool is_slot = kind == 'i' || (kind == 'o' && step.operation() != WANTED);
+      if (is_slot && !wanted) used_for_all[program.slots[step[k]].base] = true;
+    }
     wanted = wanted || step.operation() == WANTED;
     has_logits = step.operation() == LOGITS;
   }
-  return has_logits && step.word == words + count ? QS_EXEC_OK : QS_EXEC_BAD_PROGRAM;
+  if (!has_logits || step.word != words + count) return QS_EXEC_BAD_PROGRAM;
+  // The memory of the logits is the caller's, with rows for those that are wanted.
+  const int32_t logits = logits_slot(program);
+  *where = static_cast<size_t>(step.word - words) - 1;
+  return program.slots[logits].base == logits && !used_for_all[logits] ? QS_EXEC_OK : QS_EXEC_BAD_PROGRAM;
 }
 
 }  // namespace qs

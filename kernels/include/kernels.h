@@ -67,10 +67,7 @@ size_t qs_type_block_bytes(size_t index);  // bytes per block
 // Instruction sets in this build, worst first; index 0 is always "ref", the scalar reference.
 size_t qs_isa_count(void);
 const char* qs_isa_name(size_t index);
-int32_t qs_isa_available(size_t index);
-
-// The index of an instruction set as the functions below take it: of the best one for QS_ISA_BEST.
-size_t qs_isa_index(int32_t isa);  // 1 when this processor and operating system have it
+int32_t qs_isa_available(size_t index);  // 1 when this processor and operating system have it
 
 // The instruction set whose code runs when `isa` is asked for this operation and type: "avx2" may answer "ref".
 const char* qs_kernel_name(int32_t operation, size_t type_index, size_t isa);

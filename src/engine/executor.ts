@@ -11,36 +11,58 @@ export interface ModelFiles {
   readonly sources: readonly ByteSource[];
 }
 
+export interface StepRequest {
+  /** 1 to the program's batch; each goes to the end of its sequence, in this order. */
+  readonly tokens: Int32Array;
+  /** The sequence of each token; default: all go to sequence 0. */
+  readonly sequences?: Int32Array;
+  /** Whose logits are wanted: of each sequence's last token (the default), of all, of none, or where the array is not 0. */
+  readonly wanted?: 'last' | 'all' | 'none' | Uint8Array;
+}
+
+/**
+ * Texts in evaluation, numbered from 0 to the program's `sequences`. One step at a time: while it runs, everything but
+ * {@link end} throws `engine/busy`.
+ */
 export interface ExecutorSession {
-  /** Tokens the cache holds. */
-  readonly length: number;
+  /** Tokens that a sequence holds. */
+  length(sequence?: number): number;
   /**
-   * Appends tokens (1 to the program's batch) and returns the logits of the last `outputs` of them, row by row.
-   * @throws QuantsmithError `engine/bad-token`, `engine/context-full`, `engine/bad-step`; nothing was appended then
+   * Appends tokens and returns the logits that are wanted, row by row in the order of the tokens. The arrays are read
+   * before this returns.
+   * @param signal gives the step up within milliseconds
+   * @throws QuantsmithError `engine/bad-token`, `engine/context-full`, `engine/bad-step`, `engine/bad-sequence`, and the
+   *   signal's reason: nothing was appended then
    */
-  step(tokens: Int32Array, outputs: number): Float32Array;
-  /** Gives memory and threads back; the session cannot be used any more. */
-  end(): void;
+  step(request: StepRequest, signal?: AbortSignal): Promise<Float32Array>;
+  /**
+   * Drops what a sequence holds beyond `length`.
+   * @throws QuantsmithError `engine/bad-sequence`: it is shorter than that
+   */
+  truncate(sequence: number, length: number): void;
+  /**
+   * Makes `to` the first `length` tokens of `from`; both have them then. It takes place only for what is appended later.
+   * @throws QuantsmithError `engine/bad-sequence`: `from` is shorter than that
+   */
+  copy(from: number, to: number, length: number): void;
+  /** Waits for a step that runs, then gives memory and threads back; the session cannot be used any more. */
+  end(): Promise<void>;
+}
+
+export interface ExecutorOptions {
+  /** How many compute; WebAssembly uses one. */
+  readonly threads: number;
+  /** Whose kernels compute; default: the backend's. All give the same bits. */
+  readonly isa?: string;
 }
 
 export interface Executor {
   readonly kind: 'native' | 'wasm';
   /**
-   * @param threads how many compute; WebAssembly uses one
-   * @throws QuantsmithError `engine/out-of-memory`, `engine/bad-weight` (a type that cannot be decoded here), `io/…`
+   * @throws QuantsmithError `engine/out-of-memory`, `engine/bad-weight` (a type that cannot be decoded here),
+   *   `kernel/unknown-isa`, `io/…`
    */
-  createSession(program: Program, files: ModelFiles, threads: number): Promise<ExecutorSession>;
-}
-
-/** Refuses a step with a token that the vocabulary does not have, and says which. */
-export function checkTokens(program: Program, tokens: Int32Array, length: number): void {
-  const at = tokens.findIndex(id => id < 0 || id >= program.vocabulary);
-  if (at < 0) return;
-  throw new QuantsmithError(
-    'engine/bad-token',
-    `Token ${length + at} is ${tokens[at] ?? 0}; expected an id from 0 to ${program.vocabulary - 1}.`,
-    'The ids belong to another vocabulary: tokenize the text with this model.',
-  );
+  createSession(program: Program, files: ModelFiles, options: ExecutorOptions): Promise<ExecutorSession>;
 }
 
 /** Bytes of a weight; every tensor of a program has some. */
@@ -67,8 +89,6 @@ export function executorError(code: string, program: Program, where: number): Qu
         `There is not enough memory for a context of ${context} tokens.`,
         'Use a shorter context, close other programs, or use a smaller model.',
       );
-    case 'engine/context-full':
-      return new QuantsmithError(code, `The text is longer than the context of ${context} tokens.`);
     default:
       return new QuantsmithError(code, `The executor refused: ${code} at ${where}.`);
   }

@@ -50,6 +50,11 @@ export interface KernelBackend {
   readonly types: readonly KernelType[];
   /** The kernels of the instruction sets in {@link isas}. */
   kernels(): readonly Kernel[];
+  /**
+   * The number an instruction set has in the C interface; that of the default one unless given.
+   * @throws QuantsmithError `kernel/unknown-isa`
+   */
+  isaIndex(isa?: string): number;
   /** The instruction set whose code runs when `isa` is asked for; `ref` where it has no kernel of its own. */
   kernelFor(operation: KernelOperation, type: GgmlTypeId, isa: string): string;
   /** Encodes float32 rows. `importance` has one weight per column; NaN and infinity give unspecified bytes. */

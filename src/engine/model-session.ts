@@ -6,12 +6,18 @@ import { compileProgram, DESCRIPTION_TENSORS } from './graph/architectures.js';
 import type { ProgramLimits } from './graph/program-builder.js';
 
 export interface SessionOptions {
-  /** Positions the cache holds; default: what the model was trained for. */
+  /** Positions of a sequence at most; default: what the model was trained for. */
   readonly context?: number;
+  /** Default: one. */
+  readonly sequences?: number;
+  /** Positions that all sequences have together; default: the context, which they share. */
+  readonly cells?: number;
   /** Most tokens computed at once: more need more memory and read the weights less often. */
   readonly batch: number;
   readonly cacheType: ProgramLimits['cacheType'];
   readonly threads: number;
+  /** Whose kernels compute; default: the backend's. */
+  readonly isa?: string;
 }
 
 export interface ModelSession {
@@ -29,15 +35,17 @@ export async function createModelSession(
   executor: Executor,
   options: SessionOptions,
 ): Promise<ModelSession> {
-  const { batch, cacheType } = options;
+  const { cacheType, threads, isa, sequences = 1 } = options;
   const context = options.context ?? metadataNumber(model.metadata, contextKey(model)) ?? DEFAULT_CONTEXT;
   const vectors = new Map<string, readonly number[]>();
   for (const name of DESCRIPTION_TENSORS) {
     const values = await readVector(model, files, name);
     if (values) vectors.set(name, values);
   }
-  const program = compileProgram(model, vectors, { context, batch: Math.min(batch, context), cacheType });
-  const session = await executor.createSession(program, files, options.threads);
+  const cells = Math.min(options.cells ?? context, sequences * context);
+  const batch = Math.min(options.batch, cells);
+  const program = compileProgram(model, vectors, { context, sequences, cells, batch, cacheType });
+  const session = await executor.createSession(program, files, { threads, ...(isa === undefined ? {} : { isa }) });
   return { vocabulary: program.vocabulary, session };
 }
 

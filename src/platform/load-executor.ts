@@ -22,10 +22,10 @@ export interface LoadedExecutor {
 export async function loadExecutor(choice: BackendChoice, directory: string): Promise<LoadedExecutor> {
   const { backend, notes } = await loadBackend(choice, directory);
   if (backend.kind === 'native') {
-    return { executor: new NativeExecutor(loadAddon(directory)), notes };
+    return { executor: new NativeExecutor(loadAddon(directory), backend), notes };
   }
   const module = await WebAssembly.compile(await readFile(path.join(directory, 'kernels.wasm')));
   const instantiate = async (): Promise<ExecutorModuleExports> =>
     (await WebAssembly.instantiate(module, {})).exports as ExecutorModuleExports;
-  return { executor: new WasmExecutor(instantiate), notes };
+  return { executor: new WasmExecutor(instantiate, backend), notes };
 }

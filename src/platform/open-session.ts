@@ -52,7 +52,7 @@ export async function openSession(path: string, options: OpenSessionOptions): Pr
       threads: options.threads ?? physicalCores(),
     });
     const close = async (): Promise<void> => {
-      session.session.end();
+      await session.session.end();
       await opened.close();
     };
     return { ...session, backend: executor.kind, paths: files.paths, notes, close };

@@ -1,6 +1,7 @@
 // The generate job on a model that says what the test wants: token n is one character of an alphabet, or the end.
 import { expect, test } from 'vitest';
 import type { Tokenizer } from '../../src/core/tokenizer/tokenizer.js';
+import type { StepRequest } from '../../src/engine/executor.js';
 import { generate, type Generated } from '../../src/engine/jobs/generate.js';
 import { GREEDY, Sampler } from '../../src/engine/sampler.js';
 
@@ -21,15 +22,18 @@ async function run(script: string, { count = 100, stop = [], batch = 2, cancelAf
   let said = 0;
   const controller = new AbortController();
   const session = {
-    length: 0,
-    step(tokens: Int32Array, outputs: number): Float32Array {
+    length: () => 0,
+    step({ tokens, wanted = 'last' }: StepRequest): Promise<Float32Array> {
+      const outputs = wanted === 'none' ? 0 : 1;
       steps.push(`${tokens.length}/${outputs}`);
       const logits = new Float32Array(256 * outputs);
       if (outputs > 0) logits[characters[said++] ?? 'z'.charCodeAt(0)] = 1;
       if (said > cancelAfter) controller.abort(new Error('cancelled'));
-      return logits;
+      return Promise.resolve(logits);
     },
-    end: () => undefined,
+    truncate: () => undefined,
+    copy: () => undefined,
+    end: () => Promise.resolve(),
   };
   const tokenizer = {
     endOfGeneration: new Set([END]),

@@ -6,6 +6,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { availableFileTypes } from '../../src/core/quantize/preview.js';
+import type { StepRequest } from '../../src/engine/executor.js';
 import type { ExecutorAddon } from '../../src/engine/executors/native.js';
 import { compileProgram } from '../../src/engine/graph/architectures.js';
 import { openModel, requireModel } from '../../src/platform/open-model.js';
@@ -42,7 +43,7 @@ async function logits(model: string, ids: readonly number[], asked: Asked = {}):
     const all = new Float32Array(ids.length * opened.vocabulary);
     for (let done = 0; done < ids.length; done += steps) {
       const tokens = Int32Array.from(ids.slice(done, done + steps));
-      all.set(opened.session.step(tokens, tokens.length), done * opened.vocabulary);
+      all.set(await opened.session.step({ tokens, wanted: 'all' }), done * opened.vocabulary);
     }
     return all;
   } finally {
@@ -118,14 +119,14 @@ describe('the example model', () => {
     async () => {
       const addon = createRequire(import.meta.url)(path.join(kernels, 'kernels.node')) as ExecutorAddon;
       const opened = await openModel(tinycoder);
-      const limits = { context: 4, batch: 4, cacheType: 'f32' } as const;
+      const limits = { context: 4, sequences: 1, cells: 4, batch: 4, cacheType: 'f32' } as const;
       const { words, weights } = compileProgram(requireModel(opened), new Map(), limits);
       await opened.close();
       const table = weights.flatMap(({ tensor, columns, rows, slices }) => {
         return [0, tensor.fileOffset, tensor.byteLength ?? 0, tensor.typeId, columns, rows, slices];
       });
       const file = addon.mapFile(tinycoder);
-      const create = (files: object[]): object => addon.createSession(words, files, Float64Array.from(table), 1);
+      const create = (files: object[]): object => addon.createSession(words, files, Float64Array.from(table), 1, -1);
       addon.endSession(create([file]));
       const taking = Object.defineProperty([file], 0, {
         get: () => {
@@ -154,23 +155,23 @@ describe('the example model', () => {
       cacheType: 'f32',
     });
     const { session } = opened;
-    const refused = (ids: number[], outputs = 1): string => {
+    const refused = async (ids: number[], wanted: StepRequest['wanted'] = 'last'): Promise<string> => {
       try {
-        session.step(Int32Array.from(ids), outputs);
+        await session.step({ tokens: Int32Array.from(ids), wanted });
       } catch (error) {
         return (error as { code: string }).code;
       }
       return 'accepted';
     };
-    expect(refused([1, 4096])).toBe('engine/bad-token');
-    expect(refused([-1])).toBe('engine/bad-token');
-    expect(refused([])).toBe('engine/bad-step');
-    expect(refused([1, 2, 3, 4])).toBe('engine/bad-step');
-    expect(refused([1], 2)).toBe('engine/bad-step');
-    expect(session.step(Int32Array.from([1, 300, 17]), 0).length).toBe(0);
-    expect(refused([5, 6])).toBe('engine/context-full');
-    expect(session.length).toBe(3);
-    const last = session.step(Int32Array.from([4095]), 1);
+    expect(await refused([1, 4096])).toBe('engine/bad-token');
+    expect(await refused([-1])).toBe('engine/bad-token');
+    expect(await refused([])).toBe('engine/bad-step');
+    expect(await refused([1, 2, 3, 4])).toBe('engine/bad-step');
+    expect(await refused([1], Uint8Array.of(1, 1))).toBe('engine/bad-step');
+    expect((await session.step({ tokens: Int32Array.from([1, 300, 17]), wanted: 'none' })).length).toBe(0);
+    expect(await refused([5, 6])).toBe('engine/context-full');
+    expect(session.length()).toBe(3);
+    const last = await session.step({ tokens: Int32Array.from([4095]) });
     const expected = (await logits(tinycoder, IDS.slice(0, 4))).slice(3 * 4096);
     expect(Buffer.from(last.buffer).equals(Buffer.from(expected.buffer))).toBe(true);
     await opened.close();

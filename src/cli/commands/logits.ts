@@ -51,7 +51,7 @@ export async function logits(invocation: LogitsInvocation, io: CliIo): Promise<E
       for (let done = 0; done < ids.length; done += batch) {
         io.signal.throwIfAborted();
         const tokens = Int32Array.from(ids.slice(done, done + batch));
-        const values = session.session.step(tokens, tokens.length);
+        const values = await session.session.step({ tokens, wanted: 'all' }, io.signal);
         await file.write(0, done * row, new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
       }
       await file.commit();

@@ -49,8 +49,7 @@ export abstract class DescribedBackend {
     this.isaIndex(this.isa);
   }
 
-  /** The index the C interface knows an instruction set by; the default one for undefined. */
-  protected isaIndex(isa: string = this.isa): number {
+  isaIndex(isa: string = this.isa): number {
     const index = this.#description.isas.findIndex(({ name, available }) => name === isa && available);
     if (index < 0) {
       throw kernelError(

@@ -3,13 +3,15 @@
 // takes its size of memory; 4 GiB is the most that a 32-bit memory has.
 import {
   byteLengthOf,
-  checkTokens,
   executorError,
   type Executor,
+  type ExecutorOptions,
   type ExecutorSession,
   type ModelFiles,
 } from '../executor.js';
 import type { Program } from '../graph/program-builder.js';
+import type { KernelBackend } from '../kernel-backend.js';
+import { CheckedSession, type CheckedStep } from './checked-session.js';
 
 /** What kernels.wasm exports for it. Pointers, sizes and counts are 32-bit; strings end with a zero byte. */
 export interface ExecutorModuleExports {
@@ -20,10 +22,16 @@ export interface ExecutorModuleExports {
   exec_bytes(): number;
   /** program, words, weights, weightCount -> status */
   session_bytes(...integers: number[]): number;
-  /** memory, bytes, program, words, weights, weightCount -> status */
+  /** memory, bytes, program, words, weights, weightCount, isa -> status */
   session_create(...integers: number[]): number;
-  /** session, tokens, count, outputs, logits, logitsBytes -> status */
+  /** session, tokens, sequences or 0, wanted or 0, count, logits, logitsBytes -> status */
   session_step(...integers: number[]): number;
+  /** session, sequence -> tokens */
+  session_length(...integers: number[]): number;
+  /** session, sequence, length -> status */
+  session_truncate(...integers: number[]): number;
+  /** session, from, to, length -> status */
+  session_copy(...integers: number[]): number;
 }
 
 const PAGE = 65_536;
@@ -37,13 +45,15 @@ const READ_BYTES = 1 << 24;
 export class WasmExecutor implements Executor {
   readonly kind = 'wasm';
   readonly #instantiate: () => Promise<ExecutorModuleExports>;
+  readonly #kernels: Pick<KernelBackend, 'isaIndex'>;
 
   /** @param instantiate makes a new instance for each session */
-  constructor(instantiate: () => Promise<ExecutorModuleExports>) {
+  constructor(instantiate: () => Promise<ExecutorModuleExports>, kernels: Pick<KernelBackend, 'isaIndex'>) {
     this.#instantiate = instantiate;
+    this.#kernels = kernels;
   }
 
-  async createSession(program: Program, files: ModelFiles): Promise<ExecutorSession> {
+  async createSession(program: Program, files: ModelFiles, { isa }: ExecutorOptions): Promise<ExecutorSession> {
     const memory = new SessionMemory(await this.#instantiate(), program);
     const words = memory.take(program.words.byteLength);
     memory.write(words, new Uint8Array(program.words.buffer, program.words.byteOffset, program.words.byteLength));
@@ -64,9 +74,9 @@ export class WasmExecutor implements Executor {
     memory.check(exports.session_bytes(...program_));
     const bytes = exports.exec_bytes();
     const session = memory.take(bytes);
-    const tokens = memory.take(program.limits.batch * 4);
-    memory.check(exports.session_create(session, bytes, ...program_));
-    return new WasmSession(memory, session, tokens, program);
+    const inputs = memory.take(program.limits.batch * 9);
+    memory.check(exports.session_create(session, bytes, ...program_, this.#kernels.isaIndex(isa)));
+    return new WasmSession(memory, session, inputs, program);
   }
 }
 
@@ -104,48 +114,81 @@ class SessionMemory {
   }
 
   check(status: number): void {
-    if (status === 0) return;
+    if (status !== 0) throw executorError(this.codeOf(status), this.#program, this.exports.exec_where());
+  }
+
+  codeOf(status: number): string {
     const bytes = new Uint8Array(this.exports.memory.buffer);
     let code = '';
     for (let at = this.exports.exec_status_code(status); bytes[at]; at++) code += String.fromCharCode(bytes[at] ?? 0);
-    throw executorError(code, this.#program, this.exports.exec_where());
+    return code;
   }
 }
 
-class WasmSession implements ExecutorSession {
-  length = 0;
+class WasmSession extends CheckedSession {
   readonly #memory: SessionMemory;
   readonly #session: number;
-  readonly #tokens: number;
-  readonly #program: Program;
+  /** Room for a batch of tokens, their sequences, and whether logits are wanted. */
+  readonly #inputs: number;
   /** Room for logits: grown to the most that was asked for. */
   #logits = { at: 0, bytes: 0 };
 
-  constructor(memory: SessionMemory, session: number, tokens: number, program: Program) {
+  constructor(memory: SessionMemory, session: number, inputs: number, program: Program) {
+    super(program);
     this.#memory = memory;
     this.#session = session;
-    this.#tokens = tokens;
-    this.#program = program;
+    this.#inputs = inputs;
   }
 
-  step(tokens: Int32Array, outputs: number): Float32Array {
-    const { vocabulary, limits } = this.#program;
-    checkTokens(this.#program, tokens, this.length);
-    if (tokens.length > limits.batch) throw executorError('engine/bad-step', this.#program, 0);
-    const bytes = outputs * vocabulary * 4;
-    if (bytes > this.#logits.bytes) this.#logits = { at: this.#memory.take(bytes), bytes };
-    this.#memory.write(this.#tokens, new Uint8Array(tokens.buffer, tokens.byteOffset, tokens.byteLength));
-    const { exports } = this.#memory;
-    this.#memory.check(
-      exports.session_step(this.#session, this.#tokens, tokens.length, outputs, this.#logits.at, bytes),
-    );
-    this.length += tokens.length;
-    return new Float32Array(exports.memory.buffer.slice(this.#logits.at, this.#logits.at + bytes));
+  /** Runs on this thread, so a signal is only seen before it begins. */
+  protected compute({ tokens, sequences, wanted, floats }: CheckedStep): Promise<Float32Array> {
+    return Promise.resolve().then(() => {
+      const { batch } = this.program.limits;
+      const bytes = floats * 4;
+      if (bytes > this.#logits.bytes) this.#logits = { at: this.#memory.take(bytes), bytes };
+      const [tokensAt, sequencesAt, wantedAt] = [this.#inputs, this.#inputs + 4 * batch, this.#inputs + 8 * batch];
+      this.#memory.write(tokensAt, bytesOf(tokens));
+      if (sequences) this.#memory.write(sequencesAt, bytesOf(sequences));
+      if (wanted) this.#memory.write(wantedAt, wanted);
+      const { exports } = this.#memory;
+      this.#check(
+        exports.session_step(
+          this.#session,
+          tokensAt,
+          sequences ? sequencesAt : 0,
+          wanted ? wantedAt : 0,
+          tokens.length,
+          this.#logits.at,
+          bytes,
+        ),
+      );
+      return new Float32Array(exports.memory.buffer.slice(this.#logits.at, this.#logits.at + bytes));
+    });
   }
 
-  end(): void {
+  protected lengthOf(sequence: number): number {
+    return this.#memory.exports.session_length(this.#session, sequence);
+  }
+
+  protected truncateSequence(sequence: number, length: number): void {
+    this.#check(this.#memory.exports.session_truncate(this.#session, sequence, length));
+  }
+
+  protected copySequence(from: number, to: number, length: number): void {
+    this.#check(this.#memory.exports.session_copy(this.#session, from, to, length));
+  }
+
+  protected close(): void {
     // The instance goes with the session.
   }
+
+  #check(status: number): void {
+    if (status !== 0) throw this.failure(this.#memory.codeOf(status));
+  }
+}
+
+function bytesOf(words: Int32Array): Uint8Array {
+  return new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
 }
 
 async function copyTensor(

@@ -45,11 +45,11 @@ export function attention(
     g.rope(query, heads, options.rope);
     g.rope(key, keyValueHeads, options.rope);
   }
-  const cache = g.layer(key.columns, value.columns);
+  const cache = g.layer(key.columns, value.columns, keyValueHeads);
   g.store(cache, key, value);
   const { scale = 1 / Math.sqrt(keyLength), softCap = 0, window = 0 } = options;
   const attended = g.slot('attended', heads * valueLength);
-  g.attention(attended, query, cache, { heads, keyValueHeads, scale, softCap, window });
+  g.attention(attended, query, cache, { heads, scale, softCap, window });
   return g.matmul(g.slot('block output', m.width), attended, `${name}_output`);
 }
 

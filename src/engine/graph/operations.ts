@@ -9,7 +9,7 @@ export const OPERATIONS = [
   ['MATMUL', 'oiwW'],
   ['ROPE', 'onnncf'],
   ['STORE', 'lii'],
-  ['ATTENTION', 'oilnnffn'],
+  ['ATTENTION', 'oilnffn'],
   ['ADD', 'oii'],
   ['GATE', 'oiin'],
   ['ACTIVATE', 'oin'],
@@ -25,4 +25,4 @@ export const OPERATIONS = [
 export type OperationName = (typeof OPERATIONS)[number][0];
 
 export const PROGRAM_MAGIC = 0x31505351;
-export const PROGRAM_VERSION = 1;
+export const PROGRAM_VERSION = 2;

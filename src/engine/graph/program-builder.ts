@@ -24,8 +24,12 @@ export interface Weight {
 }
 
 export interface ProgramLimits {
-  /** Positions the cache holds. */
+  /** Positions of a sequence at most. */
   readonly context: number;
+  /** How many sequences there are. */
+  readonly sequences: number;
+  /** Positions that all sequences have together, however they share them; at most those of each. */
+  readonly cells: number;
   /** Most tokens of one step. */
   readonly batch: number;
   readonly cacheType: 'f32' | 'f16';
@@ -50,7 +54,7 @@ export class ProgramBuilder {
   readonly #weights = new Map<string, Weight>();
   readonly #slots: { base: number; offset: number; columns: number }[] = [];
   readonly #named = new Map<string, Slot>();
-  readonly #layers: { keys: number; values: number }[] = [];
+  readonly #layers: { keys: number; values: number; heads: number }[] = [];
   readonly #constants: number[] = [];
   readonly #tables = new Map<RopeTable, number>();
   readonly #code: number[] = [];
@@ -87,9 +91,9 @@ export class ProgramBuilder {
     return this.#addSlot(of?.base ?? slot.index, (of?.offset ?? 0) + offset, columns);
   }
 
-  /** Declares the cache of the next layer. */
-  layer(keys: number, values: number): number {
-    this.#layers.push({ keys, values });
+  /** Declares the cache of the next layer: keys and values of a token, of `heads` heads one after another. */
+  layer(keys: number, values: number, heads: number): number {
+    this.#layers.push({ keys, values, heads });
     return this.#layers.length - 1;
   }
 
@@ -138,10 +142,10 @@ export class ProgramBuilder {
     target: Slot,
     query: Slot,
     layer: number,
-    options: { heads: number; keyValueHeads: number; scale: number; softCap?: number; window?: number },
+    options: { heads: number; scale: number; softCap?: number; window?: number },
   ): Slot {
-    const { heads, keyValueHeads, scale, softCap = 0, window = 0 } = options;
-    return this.#emit('ATTENTION', target, query.index, layer, heads, keyValueHeads, scale, softCap, window);
+    const { heads, scale, softCap = 0, window = 0 } = options;
+    return this.#emit('ATTENTION', target, query.index, layer, heads, scale, softCap, window);
   }
 
   add(target: Slot, a: Slot, b: Slot): Slot {
@@ -213,7 +217,7 @@ export class ProgramBuilder {
     }
     this.#write('LOGITS', [logits.index]);
     const slots = this.#slots.flatMap(({ base, offset, columns }) => [base, offset, columns]);
-    const layers = this.#layers.flatMap(({ keys, values }) => [keys, values]);
+    const layers = this.#layers.flatMap(({ keys, values, heads }) => [keys, values, heads]);
     const header = [
       PROGRAM_MAGIC,
       PROGRAM_VERSION,
@@ -223,6 +227,8 @@ export class ProgramBuilder {
       this.#operations,
       this.#code.length,
       limits.context,
+      limits.sequences,
+      limits.cells,
       limits.batch,
       logits.columns,
       limits.cacheType === 'f16' ? 1 : 0,

@@ -1,5 +1,4 @@
-// Continues a text: the prompt in batches, then one token a step. Between steps other work of the thread gets its turn and a
-// cancellation is seen; a step itself is not interrupted.
+// Continues a text: the prompt in batches, then one token a step. Between steps other work of the thread gets its turn.
 import type { Tokenizer } from '../../core/tokenizer/tokenizer.js';
 import { QuantsmithError } from '../../core/problem.js';
 import type { ModelSession } from '../model-session.js';
@@ -50,7 +49,8 @@ export async function generate(request: GenerateRequest, services: GenerateServi
   for (let done = 0; done < prompt.length; done += batch) {
     signal.throwIfAborted();
     const tokens = prompt.subarray(done, done + batch);
-    logits = model.session.step(tokens, done + tokens.length === prompt.length ? 1 : 0);
+    const wanted = done + tokens.length === prompt.length ? 'last' : 'none';
+    logits = await model.session.step({ tokens, wanted }, signal);
     await turn();
   }
   const generating = now();
@@ -74,7 +74,7 @@ export async function generate(request: GenerateRequest, services: GenerateServi
       reason = 'stop';
       break;
     }
-    if (ids.length < count) logits = model.session.step(Int32Array.of(id), 1);
+    if (ids.length < count) logits = await model.session.step({ tokens: Int32Array.of(id) }, signal);
     await turn();
   }
   const rest = output.end(decoder.end());

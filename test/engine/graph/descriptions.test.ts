@@ -45,7 +45,13 @@ async function compile(text: string, vectors: Record<string, number[]> = {}, con
   };
   const { value } = await readModel(() => Promise.resolve(source), 'model.gguf');
   if (!value) throw new Error('the fixture is no model');
-  return compileProgram(value, new Map(Object.entries(vectors)), { context, batch: 4, cacheType: 'f32' });
+  return compileProgram(value, new Map(Object.entries(vectors)), {
+    context,
+    sequences: 1,
+    cells: context,
+    batch: 4,
+    cacheType: 'f32',
+  });
 }
 
 /** The operands of every operation of that name: integers as they are, floats by their value. */
@@ -53,7 +59,7 @@ function operandsOf({ words }: Program, wanted: OperationName): number[][] {
   const [, , slots = 0, constants = 0, layers = 0] = words;
   const floats = new Float32Array(words.buffer, words.byteOffset, words.length);
   const found: number[][] = [];
-  for (let at = 11 + 3 * slots + 2 * layers + constants; at < words.length;) {
+  for (let at = 13 + 3 * slots + 3 * layers + constants; at < words.length;) {
     const [name, letters] = OPERATIONS[words[at] ?? -1] ?? ['', ''];
     const operands = Array.from(letters, (letter, i) => (letter === 'f' ? floats : words)[at + 1 + i] ?? NaN);
     if (name === wanted) found.push(operands);
@@ -66,14 +72,14 @@ function operandsOf({ words }: Program, wanted: OperationName): number[][] {
 function frequencies(program: Program): number[] {
   const { words } = program;
   const floats = new Float32Array(words.buffer, words.byteOffset, words.length);
-  const constants = 11 + 3 * (words[2] ?? 0) + 2 * (words[4] ?? 0);
+  const constants = 13 + 3 * (words[2] ?? 0) + 3 * (words[4] ?? 0);
   return operandsOf(program, 'ROPE')
     .filter((_, i) => i % 2 === 0)
     .map(operands => floats[constants + (operands[4] ?? 0) + 1] ?? NaN);
 }
 
-const windows = (program: Program): number[] => operandsOf(program, 'ATTENTION').map(operands => operands[7] ?? NaN);
-const caps = (program: Program): number[] => operandsOf(program, 'ATTENTION').map(operands => operands[6] ?? NaN);
+const windows = (program: Program): number[] => operandsOf(program, 'ATTENTION').map(operands => operands[6] ?? NaN);
+const caps = (program: Program): number[] => operandsOf(program, 'ATTENTION').map(operands => operands[5] ?? NaN);
 
 test('Gemma 2 without its keys: a window of 4096 in every second layer, caps of 50 and 30', async () => {
   const program = await compile(modelText('gemma2', 4, ''));
@@ -122,7 +128,7 @@ test('Llama with factors for short and long contexts', async () => {
 test('Granite: four factors, 0 for none of them; rotation can be switched off', async () => {
   const scales = (program: Program): unknown[] => [
     operandsOf(program, 'EMBED').map(([, , factor]) => factor),
-    operandsOf(program, 'ATTENTION').map(operands => operands[5]?.toFixed(4)),
+    operandsOf(program, 'ATTENTION').map(operands => operands[4]?.toFixed(4)),
     operandsOf(program, 'SCALE').map(([, , factor]) => factor),
     operandsOf(program, 'ROPE').length,
   ];

@@ -12,7 +12,7 @@ import { loadExecutor } from '../../../src/platform/load-executor.js';
 import { buildGguf } from '../../fixtures/gguf/gguf-builder.js';
 import { randomSource } from '../../kernels/support.js';
 
-const LIMITS = { context: 8, batch: 4, cacheType: 'f32' } as const;
+const LIMITS = { context: 8, sequences: 1, cells: 8, batch: 4, cacheType: 'f32' } as const;
 
 /** A Llama of one layer: width 4, two heads, vocabulary 3. */
 const LLAMA = `
@@ -150,13 +150,17 @@ describe('damaged programs', () => {
     const { executor } = await (loaded ??= loadExecutor('wasm', kernels));
     let session: ExecutorSession | undefined;
     try {
-      session = await executor.createSession({ ...program, words }, { paths: ['model.gguf'], sources: [source] }, 1);
-      session.step(Int32Array.from([0, 1, 2]), 2);
+      session = await executor.createSession(
+        { ...program, words },
+        { paths: ['model.gguf'], sources: [source] },
+        { threads: 1 },
+      );
+      await session.step({ tokens: Int32Array.from([0, 1, 2]), wanted: Uint8Array.from([0, 1, 1]) });
       return 'ran';
     } catch (error) {
       return (error as { code?: string }).code ?? String(error);
     } finally {
-      session?.end();
+      await session?.end();
     }
   }
 
@@ -167,8 +171,8 @@ describe('damaged programs', () => {
       'heads so wide that their product wraps in 32 bits',
       (g, stream) => {
         const wide = g.slot('wide', HUGE);
-        g.store(g.layer(HUGE, 4), wide, stream);
-        const options = { heads: 1024, keyValueHeads: 1, scale: 1 };
+        g.store(g.layer(HUGE, 4, 1), wide, stream);
+        const options = { heads: 1024, scale: 1 };
         return g.attention(g.slot('attended', 4096), g.slot('query', 1024), 0, options);
       },
     ],
@@ -193,7 +197,7 @@ describe('damaged programs', () => {
       const stream = g.embed(g.slot('stream', 4), 'token_embd');
       write(g, stream);
       g.wanted(stream, stream);
-      const program = g.finish(g.slot('logits', 3), { ...LIMITS, context: 4 }, ['experts.weight']);
+      const program = g.finish(g.slot('logits', 3), { ...LIMITS, context: 4, cells: 4 }, ['experts.weight']);
       expect(await run(program.words, program, source)).toBe('engine/bad-program');
     });
   }
