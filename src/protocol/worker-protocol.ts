@@ -58,6 +58,10 @@ export interface TypePreview {
   /** Predicted for this model, fallbacks and mixtures included; header bytes included in `byteLength`. */
   readonly bitsPerWeight: number;
   readonly byteLength: number;
+  /** Tensors whose type changes. */
+  readonly converted: number;
+  /** Weights whose tensors fall back to another type than the one asked for, as a share of all: 0 to 1. */
+  readonly fallbackShare: number;
   readonly problems: readonly Problem[];
 }
 

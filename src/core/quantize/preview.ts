@@ -3,7 +3,7 @@ import { FILE_TYPES, type FileType } from '../ggml/file-type.js';
 import type { Problem } from '../problem.js';
 import type { ImportanceMatrix } from './importance-matrix.js';
 import type { PlanSource } from './model-facts.js';
-import type { QuantizeOptions } from './quantization-plan.js';
+import type { PlannedTensor, QuantizeOptions } from './quantization-plan.js';
 import type { QuantizationGrid } from './quantization-grid.js';
 import { headerByteLengths } from './plan-metadata.js';
 import { defaultOptions, planQuantization } from './plan.js';
@@ -15,6 +15,10 @@ export interface FileTypePreview {
   readonly bitsPerWeight: number;
   /** Of the whole file, header included. */
   readonly byteLength: number;
+  /** Tensors whose type changes. */
+  readonly converted: number;
+  /** Weights whose tensors fall back to another type than the one asked for, as a share of all: 0 to 1. */
+  readonly fallbackShare: number;
   /** What the plan says; a type with an error-level problem cannot be chosen as it is. */
   readonly problems: readonly Problem[];
 }
@@ -31,6 +35,11 @@ export interface PreviewExtras {
   readonly options?: Partial<QuantizeOptions>;
 }
 
+const fellBack = ({ requestedType, rule }: PlannedTensor) =>
+  requestedType !== undefined && rule.includes('fallback from');
+
+const weights = (tensors: readonly PlannedTensor[]) => tensors.reduce((sum, { elementCount }) => sum + elementCount, 0);
+
 /** Plans every available file type. Pure and quick: a few milliseconds per type and 1,000 tensors. */
 export function previewFileTypes(
   source: PlanSource,
@@ -45,6 +54,8 @@ export function previewFileTypes(
       summary,
       bitsPerWeight: plan.bitsPerWeight,
       byteLength: headers + plan.dataLength,
+      converted: plan.tensors.filter(({ fromType, toType }) => fromType !== toType).length,
+      fallbackShare: weights(plan.tensors.filter(fellBack)) / Math.max(1, weights(plan.tensors)),
       problems: plan.problems,
     };
   });

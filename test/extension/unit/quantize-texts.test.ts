@@ -18,12 +18,20 @@ test('sentences end once', () => {
   expect([sentence('Done'), sentence('Done. '), sentence('Done?')]).toEqual(['Done.', 'Done.', 'Done?']);
 });
 
-const preview = (fileType: string, byteLength: number, problems: readonly Problem[] = []): TypePreview => ({
+const preview = (
+  fileType: string,
+  byteLength: number,
+  problems: readonly Problem[] = [],
+  more: Partial<TypePreview> = {},
+): TypePreview => ({
   fileType,
   summary: `summary of ${fileType}`,
   bitsPerWeight: byteLength / 1_000_000,
   byteLength,
+  converted: 7,
+  fallbackShare: 0,
   problems,
+  ...more,
 });
 const problem = (severity: Problem['severity'], code: string, message: string, hint?: string): Problem => ({
   severity,
@@ -74,6 +82,34 @@ describe('type list', () => {
       'Q4_0 impossible false: Nothing here reads IQ2_XXS.',
     ]);
     expect(items[2]!.obstacle?.problem).toEqual(impossible);
+  });
+
+  const recommended = (previews: readonly TypePreview[]) =>
+    typeItems(previews, undefined)
+      .filter(item => item.recommended)
+      .map(item => item.fileType);
+
+  test('recommends a type of which little falls back', () => {
+    const types = (share: number, nl: number) => [
+      preview('Q4_K_M', 3, [], { fallbackShare: share }),
+      preview('Q5_K_M', 4, [], { fallbackShare: share }),
+      preview('Q4_K_S', 2, [], { fallbackShare: share }),
+      preview('IQ4_NL', 2, [], { fallbackShare: nl }),
+      preview('Q8_0', 8),
+    ];
+    expect(recommended(types(0, 0))).toEqual(['Q4_K_M']);
+    expect(recommended(types(0.1, 0))).toEqual(['Q4_K_M']);
+    expect(recommended(types(0.11, 0.1))).toEqual(['IQ4_NL']);
+    expect(recommended(types(0.8, 0.3))).toEqual(['Q8_0']);
+  });
+
+  test('does not recommend what the model is already, and says so', () => {
+    const again = problem('error', 'plan/requantize', '7 tensors are quantized already', 'Use the F16 file.');
+    const previews = [preview('Q4_K_M', 2, [], { converted: 0 }), preview('Q8_0', 8, [again])];
+    expect(recommended(previews)).toEqual([]);
+    expect(typeItems(previews, undefined)[0]!.detail).toBe(
+      'No tensor changes: the model has these types already. summary of Q4_K_M.',
+    );
   });
 
   test('of nothing is nothing', () => {
@@ -133,6 +169,27 @@ describe('result', () => {
   test('says what was not computed', () => {
     expect(resultText({ ...report, origins: { computed: 1, copied: 19, reused: 27, resumed: 0 } })).toBe(
       'tiny-Q4_K_M.gguf: 4.90 bits per weight, 6.10 MB, 1.3 s (native avx512). 27 tensors taken over from earlier outputs, 1 computed.',
+    );
+  });
+  test('names what fell back, and counts the other warnings', () => {
+    const fallen = (name: string, from: string, toType: string) => ({
+      ...report.tensors[0]!,
+      name,
+      toType,
+      rule: `mixture Q4_K_M; fallback from ${from}`,
+    });
+    const tensors = [
+      fallen('a', 'Q6_K', 'Q8_0'),
+      fallen('b', 'Q4_K', 'Q5_0'),
+      fallen('c', 'Q4_K', 'Q5_0'),
+      ...report.tensors,
+    ];
+    const facts = 'tiny-Q4_K_M.gguf: 4.90 bits per weight, 6.10 MB, 1.3 s (native avx512).';
+    const said = `${facts} 3 tensors fell back to other types, which fit their rows: 2 from Q4_K to Q5_0, 1 from Q6_K to Q8_0.`;
+    const problems = [problem('warning', 'plan/shape-fallback', '3 of 6 tensors cannot hold the type asked for')];
+    expect(resultText({ ...report, tensors, problems })).toBe(said);
+    expect(resultText({ ...report, tensors, problems: [...problems, problem('warning', 'a/b', 'x')] })).toBe(
+      `${said} 1 more warning in the log.`,
     );
   });
   test('counts files and warnings', () => {
