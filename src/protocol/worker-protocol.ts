@@ -60,8 +60,11 @@ export interface TypePreview {
   readonly byteLength: number;
   /** Tensors whose type changes. */
   readonly converted: number;
-  /** Weights whose tensors fall back to another type than the one asked for, as a share of all: 0 to 1. */
-  readonly fallbackShare: number;
+  /**
+   * Tensors whose rows do not fit the type asked for: their weights as a share of all, 0 to 1, and the types they get
+   * instead, most weights first.
+   */
+  readonly fallback: { readonly share: number; readonly types: readonly string[] };
   readonly problems: readonly Problem[];
 }
 

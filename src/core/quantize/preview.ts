@@ -17,8 +17,11 @@ export interface FileTypePreview {
   readonly byteLength: number;
   /** Tensors whose type changes. */
   readonly converted: number;
-  /** Weights whose tensors fall back to another type than the one asked for, as a share of all: 0 to 1. */
-  readonly fallbackShare: number;
+  /**
+   * Tensors whose rows do not fit the type asked for: their weights as a share of all, 0 to 1, and the types they get
+   * instead, most weights first.
+   */
+  readonly fallback: { readonly share: number; readonly types: readonly string[] };
   /** What the plan says; a type with an error-level problem cannot be chosen as it is. */
   readonly problems: readonly Problem[];
 }
@@ -35,10 +38,18 @@ export interface PreviewExtras {
   readonly options?: Partial<QuantizeOptions>;
 }
 
-const fellBack = ({ requestedType, rule }: PlannedTensor) =>
-  requestedType !== undefined && rule.includes('fallback from');
-
-const weights = (tensors: readonly PlannedTensor[]) => tensors.reduce((sum, { elementCount }) => sum + elementCount, 0);
+function fallbackOf(tensors: readonly PlannedTensor[]): FileTypePreview['fallback'] {
+  const weights = new Map<string, number>();
+  let [fallen, all] = [0, 0];
+  for (const { requestedType, rule, toType, elementCount } of tensors) {
+    all += elementCount;
+    if (requestedType === undefined || !rule.includes('fallback from')) continue;
+    fallen += elementCount;
+    weights.set(toType, (weights.get(toType) ?? 0) + elementCount);
+  }
+  const types = [...weights].sort((a, b) => b[1] - a[1]).map(([type]) => type);
+  return { share: fallen / Math.max(1, all), types };
+}
 
 /** Plans every available file type. Pure and quick: a few milliseconds per type and 1,000 tensors. */
 export function previewFileTypes(
@@ -55,7 +66,7 @@ export function previewFileTypes(
       bitsPerWeight: plan.bitsPerWeight,
       byteLength: headers + plan.dataLength,
       converted: plan.tensors.filter(({ fromType, toType }) => fromType !== toType).length,
-      fallbackShare: weights(plan.tensors.filter(fellBack)) / Math.max(1, weights(plan.tensors)),
+      fallback: fallbackOf(plan.tensors),
       problems: plan.problems,
     };
   });

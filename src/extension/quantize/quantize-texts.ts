@@ -36,7 +36,7 @@ const RECOMMENDED = ['Q4_K_M', 'Q5_K_M', 'Q4_K_S', 'IQ4_NL', 'Q8_0'] as const;
 const MAX_FALLBACK_SHARE = 0.1;
 
 const isRecommendable = (preview: TypePreview) =>
-  obstacleTo(preview) === undefined && preview.converted > 0 && preview.fallbackShare <= MAX_FALLBACK_SHARE;
+  obstacleTo(preview) === undefined && preview.converted > 0 && preview.fallback.share <= MAX_FALLBACK_SHARE;
 
 /** The type list: smallest first; after those that can be made at once, those that need a decision, then the impossible. */
 export function typeItems(previews: readonly TypePreview[], sourceBytes: number | undefined): TypeItem[] {
@@ -59,15 +59,18 @@ function typeItem(preview: TypePreview, recommended: boolean, sourceBytes: numbe
     fileType: preview.fileType,
     label: preview.fileType,
     description: recommended ? `${size} $(star-full) recommended` : size,
-    // An obstacle comes alone, because a long line is cut.
-    detail: obstacle
-      ? sentence(obstacle.problem.message)
-      : // What is special about this model comes first: the end of a long line is cut.
-        [
-          ...(preview.converted === 0 ? ['No tensor changes: the model has these types already.'] : []),
-          ...noteTexts(preview.problems),
-          sentence(preview.summary),
-        ].join(' '),
+    // What makes a type impossible comes alone, because a long line is cut. That weights are quantized already is said by
+    // the group's title, and before anything is done about it.
+    detail:
+      obstacle?.kind === 'impossible'
+        ? sentence(obstacle.problem.message)
+        : // What is special about this model comes first: the end of a long line is cut.
+          [
+            ...(preview.converted === 0 ? ['No tensor changes: the model has these types already.'] : []),
+            ...fallbackNote(preview.fallback),
+            ...noteTexts(preview.problems),
+            sentence(preview.summary),
+          ].join(' '),
     recommended,
     ...(obstacle ? { obstacle } : {}),
   };
@@ -85,11 +88,18 @@ function shareText(bytes: number, sourceBytes: number | undefined): string {
   return ` · ${Math.round((100 * bytes) / sourceBytes)} % of the source`;
 }
 
+/** The plan's own words about it are too long for a line. */
+function fallbackNote({ share, types }: TypePreview['fallback']): readonly string[] {
+  if (types.length === 0) return [];
+  const percent = share < 0.01 ? 'Under 1' : String(Math.round(100 * share));
+  return [`${percent} % of the weights become ${types.join(', ')}: their rows do not fit.`];
+}
+
 /** Warnings word for word, repeated kinds as one count; what is only informative stays out of the list. */
 function noteTexts(problems: readonly Problem[]): string[] {
   const byCode = new Map<string, Problem[]>();
   for (const problem of problems) {
-    if (problem.severity !== 'warning') continue;
+    if (problem.severity !== 'warning' || problem.code === 'plan/shape-fallback') continue;
     byCode.set(problem.code, [...(byCode.get(problem.code) ?? []), problem]);
   }
   return [...byCode.values()].map(same => {
@@ -190,8 +200,10 @@ export function failureText(error: ErrorData, source: string): FailureText {
   const hint = error.hint === undefined ? '' : ` ${sentence(error.hint)}`;
   const rest = restOf(error).filter(({ severity }) => severity !== 'info').length;
   const more = rest === 0 ? '' : ` ${plural(rest, 'more problem')} in the log.`;
+  // What is wrong with a file begins with its path; this one is named already.
+  const reason = error.message.startsWith(`${source}: `) ? error.message.slice(source.length + 2) : error.message;
   return {
-    message: `Could not quantize ${path.basename(source)}: ${sentence(error.message)}${hint} (${error.code})${more}`,
+    message: `Could not quantize ${path.basename(source)}: ${sentence(reason)}${hint} (${error.code})${more}`,
     canRetry: RETRY.test(error.code),
   };
 }

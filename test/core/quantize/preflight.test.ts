@@ -136,7 +136,8 @@ test('a preview says how much changes and how much falls back', () => {
   const previews = previewFileTypes(sourceOf([['general.architecture', 'string', 5, 'llama']], tensors));
   const facts = (name: string) => previews.find(({ fileType }) => fileType === name);
   // 896 = 3.5 x 256: no K-quant; 28 x 32: every type with blocks of 32.
-  expect(facts('Q4_K_M')?.fallbackShare).toBeCloseTo(896 / (896 + 512 + 512), 12);
+  expect(facts('Q4_K_M')?.fallback.share).toBeCloseTo(896 / (896 + 512 + 512), 12);
+  expect(facts('Q4_K_M')?.fallback.types).toEqual(['Q8_0']);
   expect(facts('Q4_K_M')?.converted).toBe(3);
-  expect(facts('Q8_0')).toMatchObject({ fallbackShare: 0, converted: 2 });
+  expect(facts('Q8_0')).toMatchObject({ fallback: { share: 0, types: [] }, converted: 2 });
 });

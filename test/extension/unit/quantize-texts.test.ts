@@ -29,7 +29,7 @@ const preview = (
   bitsPerWeight: byteLength / 1_000_000,
   byteLength,
   converted: 7,
-  fallbackShare: 0,
+  fallback: { share: 0, types: [] },
   problems,
   ...more,
 });
@@ -52,20 +52,35 @@ describe('type list', () => {
   });
 
   test('shows warnings, counts the repeated ones, keeps information out', () => {
-    const fallback = (tensor: string) =>
-      problem('warning', 'plan/shape-fallback', `${tensor} becomes Q5_0: its rows are no multiple of 256`);
+    const coarse = (tensor: string) => problem('warning', 'plan/coarse', `${tensor} is very coarse`);
     expect(
       lines([
         preview('Q4_K_M', 4_850_000, [
-          fallback('a'),
-          fallback('b'),
-          fallback('c'),
+          coarse('a'),
+          coarse('b'),
+          coarse('c'),
           problem('warning', 'plan/other', 'Something else.'),
           problem('info', 'plan/note', 'A note'),
         ]),
       ])[0],
     ).toBe(
-      'Q4_K_M | 4.85 bits per weight · 4.85 MB $(star-full) recommended | a becomes Q5_0: its rows are no multiple of 256. (and 2 more like it) Something else. summary of Q4_K_M.',
+      'Q4_K_M | 4.85 bits per weight · 4.85 MB $(star-full) recommended | a is very coarse. (and 2 more like it) Something else. summary of Q4_K_M.',
+    );
+  });
+
+  test('says in a few words how much falls back, and to what', () => {
+    const long = problem(
+      'warning',
+      'plan/shape-fallback',
+      '144 of 290 tensors cannot hold the type asked for, because …',
+    );
+    const detail = (share: number, types: readonly string[]) =>
+      typeItems([preview('Q4_K_M', 1, [long], { fallback: { share, types } })], undefined)[0]!.detail;
+    expect(detail(0.876, ['Q5_0', 'Q8_0'])).toBe(
+      '88 % of the weights become Q5_0, Q8_0: their rows do not fit. summary of Q4_K_M.',
+    );
+    expect(detail(0.001, ['F16'])).toBe(
+      'Under 1 % of the weights become F16: their rows do not fit. summary of Q4_K_M.',
     );
   });
 
@@ -78,7 +93,7 @@ describe('type list', () => {
     );
     expect(items.map(item => `${item.fileType} ${item.obstacle?.kind} ${item.recommended}: ${item.detail}`)).toEqual([
       'Q8_0 undefined true: summary of Q8_0.',
-      'Q4_K_M requantize false: 7 tensors are quantized already.',
+      'Q4_K_M requantize false: summary of Q4_K_M.',
       'Q4_0 impossible false: Nothing here reads IQ2_XXS.',
     ]);
     expect(items[2]!.obstacle?.problem).toEqual(impossible);
@@ -91,10 +106,10 @@ describe('type list', () => {
 
   test('recommends a type of which little falls back', () => {
     const types = (share: number, nl: number) => [
-      preview('Q4_K_M', 3, [], { fallbackShare: share }),
-      preview('Q5_K_M', 4, [], { fallbackShare: share }),
-      preview('Q4_K_S', 2, [], { fallbackShare: share }),
-      preview('IQ4_NL', 2, [], { fallbackShare: nl }),
+      preview('Q4_K_M', 3, [], { fallback: { share, types: ['Q5_0'] } }),
+      preview('Q5_K_M', 4, [], { fallback: { share, types: ['Q5_1'] } }),
+      preview('Q4_K_S', 2, [], { fallback: { share, types: ['Q5_0'] } }),
+      preview('IQ4_NL', 2, [], { fallback: { share: nl, types: ['Q8_0'] } }),
       preview('Q8_0', 8),
     ];
     expect(recommended(types(0, 0))).toEqual(['Q4_K_M']);
@@ -224,6 +239,11 @@ describe('failure', () => {
       { code: 'io/disk-full', message: 'The disk is full.' },
       'Could not quantize tiny.gguf: The disk is full. (io/disk-full)',
       true,
+    ],
+    [
+      { code: 'gguf/not-gguf', message: '/m/tiny.gguf: Not a GGUF file.' },
+      'Could not quantize tiny.gguf: Not a GGUF file. (gguf/not-gguf)',
+      false,
     ],
   ])('%o', (error, message, canRetry) => {
     expect(failureText(error, '/m/tiny.gguf')).toEqual({ message, canRetry });
