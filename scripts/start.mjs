@@ -21,9 +21,10 @@ if (flags.has('--headless')) {
   process.exit(status ?? 1);
 }
 
-const opened =
-  !flags.has('--code-server') &&
-  (await openInDesktopCode({ folder: examples, extensionPath: root, beforeOpening: build }));
+const { opened, reason } = flags.has('--code-server')
+  ? { opened: false }
+  : await openInDesktopCode({ folder: examples, extensionPath: root, beforeOpening: build });
+if (reason !== undefined) console.log(`the installed VS Code did not open examples/ (${reason}); using code-server`);
 if (opened) {
   console.log('opened examples/ in VS Code with the extension loaded');
 } else {

@@ -5,44 +5,52 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { ensureChromium } from './chromium.mjs';
+import { commandOutcome, reportedOutcome, vitestOutcome } from './test-outcome.mjs';
 
 const root = path.resolve(import.meta.dirname, '..');
 const results = path.join(root, 'test-results');
 const CI = process.env.CI === 'true';
 
-/** @typedef {{ passed: number, failed: number, skipped: number, notes?: string[] }} Outcome */
-
-/** Runs a Node program; resolves to its exit code. Output goes straight through. */
-function node(args, env = {}) {
+/** Runs a Node program; resolves to its exit code. Output goes straight through, and is kept, too, where `keep` is set. */
+function node(args, { env = {}, keep = false } = {}) {
   return new Promise(resolve => {
     const child = spawn(process.execPath, args, {
       cwd: root,
-      stdio: ['ignore', 'inherit', 'inherit'],
+      stdio: ['ignore', keep ? 'pipe' : 'inherit', keep ? 'pipe' : 'inherit'],
       // No records in the user's cache folder, and no run that is faster because of another test's output.
       env: { ...process.env, QUANTSMITH_CACHE_DIR: '', ...env },
     });
+    let output = '';
+    for (const name of keep ? ['stdout', 'stderr'] : []) {
+      child[name].setEncoding('utf8').on('data', text => {
+        process[name].write(text);
+        output += text;
+      });
+    }
     child.on('error', error => {
       console.error(error.message);
-      resolve(1);
+      resolve({ code: 1, output: error.message });
     });
-    child.on('close', (code, signal) => resolve(signal ? 1 : code));
+    child.on('close', (code, signal) => resolve({ code: signal ? 1 : code, output }));
   });
 }
 
 const bin = (name, file) => path.join(root, 'node_modules', name, file);
 
-/** A check that is one command: one passed or one failed. */
+const readReport = file => (existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : undefined);
+
+/** A check that is one command. */
 const command =
   (...args) =>
   async () =>
-    (await node(args)) === 0 ? { passed: 1, failed: 0, skipped: 0 } : { passed: 0, failed: 1, skipped: 0 };
+    commandOutcome(await node(args, { keep: true }));
 
 /** Vitest with its JSON report. */
 const vitest =
   (name, ...args) =>
   async () => {
     const report = path.join(results, `${name}.json`);
-    const code = await node([
+    const { code } = await node([
       bin('vitest', 'vitest.mjs'),
       'run',
       ...args,
@@ -50,50 +58,16 @@ const vitest =
       '--reporter=json',
       `--outputFile.json=${report}`,
     ]);
-    if (!existsSync(report)) return { passed: 0, failed: 1, skipped: 0, notes: ['vitest wrote no report'] };
-    const { testResults } = JSON.parse(readFileSync(report, 'utf8'));
-    const outcome = { passed: 0, failed: 0, skipped: 0, notes: [] };
-    for (const file of testResults) {
-      const relative = path.relative(root, file.name);
-      for (const test of file.assertionResults) {
-        if (test.status === 'passed') outcome.passed++;
-        else if (test.status === 'failed') outcome.failed++;
-        else {
-          outcome.skipped++;
-          outcome.notes.push(`skipped: ${relative}: ${test.fullName}`);
-        }
-      }
-      // A file that fails to load has no assertions, only a message.
-      if (file.status === 'failed' && !file.assertionResults.some(test => test.status === 'failed')) {
-        outcome.failed++;
-        outcome.notes.push(`failed to run: ${relative}`);
-      }
-    }
-    if (code !== 0 && outcome.failed === 0) {
-      outcome.failed++;
-      outcome.notes.push(`vitest ended with ${code} although no test failed`);
-    }
-    return outcome;
+    return vitestOutcome({ report: readReport(report), code, root });
   };
 
-/** A script that writes `[{ title, state: 'passed' | 'failed' | 'skipped', reason? }]` to the file named in TEST_RESULTS. */
+/** A script that writes `[{ file, title, state: 'passed' | 'failed' | 'skipped', reason? }]` to the file named in TEST_RESULTS. */
 const reporting =
   (name, ...args) =>
   async () => {
     const report = path.join(results, `${name}.json`);
-    const code = await node(args, { TEST_RESULTS: report });
-    const outcome = { passed: 0, failed: 0, skipped: 0, notes: [] };
-    const tests = existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')) : [];
-    for (const test of tests) {
-      outcome[test.state]++;
-      if (test.state !== 'passed')
-        outcome.notes.push(`${test.state}: ${test.title}${test.reason ? ` (${test.reason})` : ''}`);
-    }
-    if (tests.length === 0 || (code !== 0 && outcome.failed === 0)) {
-      outcome.failed++;
-      outcome.notes.push(`${name} ended with ${code}${tests.length === 0 ? ' and reported no test' : ''}`);
-    }
-    return outcome;
+    const { code } = await node(args, { env: { TEST_RESULTS: report } });
+    return reportedOutcome({ tests: readReport(report) ?? [], code, name });
   };
 
 /** Runs `suite` if Chromium is there or can be installed. */
@@ -137,7 +111,7 @@ for (const [name, run] of Object.entries(suites)) {
   lines.push(
     `${name.padEnd(12)} ${String(outcome.passed).padStart(5)} passed ${String(outcome.failed).padStart(3)} failed ${String(outcome.skipped).padStart(3)} skipped ${seconds.padStart(7)} s`,
   );
-  for (const note of outcome.notes ?? []) lines.push(`    ${note}`);
+  for (const note of outcome.notes) lines.push(`    ${note}`);
 }
 console.log(`\n${lines.join('\n')}`);
 if (CI && total.skipped > 0) {

@@ -58,6 +58,13 @@ export interface TypePreview {
   /** Predicted for this model, fallbacks and mixtures included; header bytes included in `byteLength`. */
   readonly bitsPerWeight: number;
   readonly byteLength: number;
+  /** Tensors whose type changes. */
+  readonly converted: number;
+  /**
+   * Tensors whose rows do not fit the type asked for: their weights as a share of all, 0 to 1, and the types they get
+   * instead, most weights first.
+   */
+  readonly fallback: { readonly share: number; readonly types: readonly string[] };
   readonly problems: readonly Problem[];
 }
 

@@ -1,11 +1,12 @@
 // Peak memory of the command line: at most 400 MB whatever a model's largest tensor is. The models are as large as they
 // say, and sparse: holes read as zeros, at the speed of memory. Peak is the process's own maximum, threads included, of which
 // each takes some 15 MB.
-import { closeSync, ftruncateSync, openSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, ftruncateSync, openSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { QuantizationReport } from '../../src/core/quantize/quantization-plan.js';
 import { isBuilt, quantsmith } from './built-cli.js';
+import { measured } from './measured.js';
 import { file, folder, useFolder } from './model-folder.js';
 
 useFolder();
@@ -26,16 +27,8 @@ function sparse(name: string, text: string, dataLength: number): string {
 
 /** Runs to the end, or for a while, and returns the peak in bytes. */
 async function peak(argv: readonly string[]): Promise<{ readonly bytes: number; readonly exit: number | null }> {
-  const hook = path.join(folder, 'peak.cjs');
-  const said = path.join(folder, 'peak.txt');
-  writeFileSync(
-    hook,
-    `if (require('node:worker_threads').isMainThread) process.on('exit', () =>
-      require('node:fs').writeFileSync(${JSON.stringify(said)}, String(process.resourceUsage().maxRSS)));`,
-  );
-  const { exit, stderr } = await quantsmith(['quantize', ...argv, '--overwrite', '--quiet'], {
+  const { exit, stderr, peakBytes } = await measured(['quantize', ...argv, '--overwrite', '--quiet'], {
     cwd: folder,
-    env: { NODE_OPTIONS: `--require=${hook}` },
     started: child => {
       const timer = setInterval(() => {
         const facts = statSync(path.join(folder, '.out.gguf.quantsmith-partial'), { throwIfNoEntry: false });
@@ -48,7 +41,7 @@ async function peak(argv: readonly string[]): Promise<{ readonly bytes: number; 
   });
   if (exit !== 0 && exit !== 130) throw new Error(stderr);
   expect(readdirSync(folder).filter(name => name.includes('partial'))).toEqual([]);
-  return { bytes: Number(readFileSync(said, 'utf8')) * 1024, exit };
+  return { bytes: peakBytes, exit };
 }
 
 async function check(runs: readonly (readonly string[])[]): Promise<void> {

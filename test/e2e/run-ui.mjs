@@ -5,6 +5,7 @@ import path from 'node:path';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { ensureCodeServer } from '../../scripts/code-server.mjs';
+import { root } from './workbench.mjs';
 
 ensureCodeServer();
 const files = readdirSync(import.meta.dirname)
@@ -16,10 +17,13 @@ const record = state => data => {
   // Suites and files are reported as tests, too; count the leaves.
   if (data.details?.type === 'suite' || path.isAbsolute(data.name)) return;
   const skipped = data.skip !== undefined && data.skip !== false;
+  const { error } = data.details ?? {};
+  const reason = skipped ? String(data.skip) : (error?.cause?.message ?? error?.message);
   outcomes.push({
+    file: path.relative(root, data.file ?? import.meta.dirname),
     title: data.name,
     state: skipped ? 'skipped' : state,
-    ...(skipped ? { reason: String(data.skip) } : {}),
+    ...(reason === undefined ? {} : { reason }),
   });
 };
 stream.on('test:pass', record('passed'));

@@ -27,7 +27,7 @@ const AGREEMENT = { Q8_0: 0.97, Q4_K_M: 0.9 };
 
 const outcomes = [];
 const report = (title, state, reason) => {
-  outcomes.push({ title, state, ...(reason ? { reason } : {}) });
+  outcomes.push({ file: 'test/interop/run.mjs', title, state, ...(reason ? { reason } : {}) });
   console.log(`${state === 'passed' ? '✔' : state === 'failed' ? '✖' : '-'} ${title}${reason ? `: ${reason}` : ''}`);
 };
 const finish = () => {

@@ -41,8 +41,6 @@ describe('buildKernels', () => {
   it.skipIf(!builds.some(({ kind, backend }) => kind === 'native' && backend))('does nothing the second time', async () => {
     const log = (): void => undefined;
     expect((await buildKernels({ wasm: false, output, log })).native?.ok).toBe(true);
-    const start = performance.now();
     expect((await buildKernels({ wasm: false, output, log })).native).toMatchObject({ ok: true, fresh: true });
-    expect(performance.now() - start).toBeLessThan(5000);
   });
 });

@@ -3,5 +3,5 @@ declare module '*/scripts/desktop-code.mjs' {
     folder: string;
     extensionPath: string;
     beforeOpening?: () => Promise<void>;
-  }): Promise<boolean>;
+  }): Promise<{ readonly opened: boolean; readonly reason?: string }>;
 }

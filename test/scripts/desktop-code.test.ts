@@ -28,9 +28,9 @@ async function installCode(body: string): Promise<void> {
   vi.stubEnv('PATH', `${folder}:/usr/bin:/bin`);
 }
 
-async function open(): Promise<{ opened: boolean; built: number; calls: string }> {
+async function open(): Promise<{ opened: boolean; reason?: string; built: number; calls: string }> {
   let built = 0;
-  const opened = await openInDesktopCode({
+  const outcome = await openInDesktopCode({
     folder: '/models of mine',
     extensionPath: '/src/quant smith',
     beforeOpening: () => {
@@ -38,7 +38,7 @@ async function open(): Promise<{ opened: boolean; built: number; calls: string }
       return Promise.resolve();
     },
   });
-  return { opened, built, calls: await readFile(calls, 'utf8').catch(() => '') };
+  return { ...outcome, built, calls: await readFile(calls, 'utf8').catch(() => '') };
 }
 
 describe.skipIf(process.platform === 'win32')('openInDesktopCode', () => {
@@ -56,13 +56,23 @@ describe.skipIf(process.platform === 'win32')('openInDesktopCode', () => {
     expect(await open()).toEqual({ opened: false, built: 0, calls: '' });
   });
 
-  it('says no, and builds nothing, where `code` refuses to run', async () => {
+  it('says why, and builds nothing, where `code` refuses to run', async () => {
     await installCode('echo "running as root is not supported" >&2; exit 1');
-    expect(await open()).toEqual({ opened: false, built: 0, calls: '[--version]\n' });
+    expect(await open()).toEqual({
+      opened: false,
+      reason: 'code --version ended with 1: running as root is not supported',
+      built: 0,
+      calls: '[--version]\n',
+    });
   });
 
-  it('says no where the window does not open', async () => {
+  it('says why where the window does not open', async () => {
     await installCode('test "$1" = --version');
-    expect(await open()).toMatchObject({ opened: false, built: 1 });
+    expect(await open()).toMatchObject({ opened: false, reason: 'code --new-window ended with 1', built: 1 });
+  });
+
+  it('says why where `code` dies', async () => {
+    await installCode('kill -9 $$');
+    expect(await open()).toMatchObject({ opened: false, reason: 'code --version ended with SIGKILL', built: 0 });
   });
 });

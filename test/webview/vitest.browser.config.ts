@@ -7,5 +7,7 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 120_000,
     fileParallelism: false,
+    // What a person waits for; a busy machine may take longer than the default second.
+    expect: { poll: { timeout: 10_000 } },
   },
 });

@@ -3,7 +3,7 @@ import { FILE_TYPES, type FileType } from '../ggml/file-type.js';
 import type { Problem } from '../problem.js';
 import type { ImportanceMatrix } from './importance-matrix.js';
 import type { PlanSource } from './model-facts.js';
-import type { QuantizeOptions } from './quantization-plan.js';
+import type { PlannedTensor, QuantizeOptions } from './quantization-plan.js';
 import type { QuantizationGrid } from './quantization-grid.js';
 import { headerByteLengths } from './plan-metadata.js';
 import { defaultOptions, planQuantization } from './plan.js';
@@ -15,6 +15,13 @@ export interface FileTypePreview {
   readonly bitsPerWeight: number;
   /** Of the whole file, header included. */
   readonly byteLength: number;
+  /** Tensors whose type changes. */
+  readonly converted: number;
+  /**
+   * Tensors whose rows do not fit the type asked for: their weights as a share of all, 0 to 1, and the types they get
+   * instead, most weights first.
+   */
+  readonly fallback: { readonly share: number; readonly types: readonly string[] };
   /** What the plan says; a type with an error-level problem cannot be chosen as it is. */
   readonly problems: readonly Problem[];
 }
@@ -31,6 +38,19 @@ export interface PreviewExtras {
   readonly options?: Partial<QuantizeOptions>;
 }
 
+function fallbackOf(tensors: readonly PlannedTensor[]): FileTypePreview['fallback'] {
+  const weights = new Map<string, number>();
+  let [fallen, all] = [0, 0];
+  for (const { requestedType, rule, toType, elementCount } of tensors) {
+    all += elementCount;
+    if (requestedType === undefined || !rule.includes('fallback from')) continue;
+    fallen += elementCount;
+    weights.set(toType, (weights.get(toType) ?? 0) + elementCount);
+  }
+  const types = [...weights].sort((a, b) => b[1] - a[1]).map(([type]) => type);
+  return { share: fallen / Math.max(1, all), types };
+}
+
 /** Plans every available file type. Pure and quick: a few milliseconds per type and 1,000 tensors. */
 export function previewFileTypes(
   source: PlanSource,
@@ -45,6 +65,8 @@ export function previewFileTypes(
       summary,
       bitsPerWeight: plan.bitsPerWeight,
       byteLength: headers + plan.dataLength,
+      converted: plan.tensors.filter(({ fromType, toType }) => fromType !== toType).length,
+      fallback: fallbackOf(plan.tensors),
       problems: plan.problems,
     };
   });

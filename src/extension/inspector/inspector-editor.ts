@@ -6,9 +6,8 @@ import { errorData } from '../../core/problem.js';
 import type { FromInspector, ToInspector } from '../../protocol/inspector-protocol.js';
 import { Disposables } from '../disposables.js';
 import type { Services } from '../feature.js';
-import { errorLine } from '../services/log.js';
 import { inspectorHtml } from './inspector-html.js';
-import { parseFromInspector, sendableModel, sendableScalar } from './inspector-messages.js';
+import { sendableModel, sendableScalar, takeMessage } from './inspector-messages.js';
 import { ModelDocument } from './model-document.js';
 
 export const INSPECTOR_VIEW = 'quantsmith.inspector';
@@ -44,16 +43,13 @@ export class InspectorEditor implements vscode.CustomReadonlyEditorProvider<Mode
     );
     owned.add(
       webview.onDidReceiveMessage((raw: unknown) => {
-        const message = parseFromInspector(raw);
-        if (message === undefined) {
-          this.services.log.warn('The inspector view sent a message of an unknown shape; it was dropped.');
-          return;
-        }
-        registered.record(message);
-        isReady ||= message.type === 'ready';
-        this.receive(document, message, post).catch((error: unknown) => {
-          const what = message.type === 'command' ? `${message.type} "${message.command}"` : message.type;
-          this.services.log.error(`The inspector's ${what} failed: ${errorLine(errorData(error))}`);
+        void takeMessage(raw, {
+          record: message => {
+            registered.record(message);
+            isReady ||= message.type === 'ready';
+          },
+          receive: message => this.receive(document, message, post),
+          log: this.services.log,
         });
       }),
     );

@@ -1,8 +1,10 @@
 // Messages between host and webview, checked and made fit for travel. The webview shows names and texts from files nobody
 // trusts, so what comes back is checked like input: a message of another shape is dropped. Towards the webview everything
 // becomes JSON: scalars that JSON cannot carry are sent as text.
+import { errorData } from '../../core/problem.js';
 import type { GgufScalar } from '../../core/gguf/gguf.js';
 import type { FromInspector, InspectorRequest } from '../../protocol/inspector-protocol.js';
+import { errorLine } from '../services/log.js';
 import type { MetadataRow, ModelDescription } from '../../protocol/worker-protocol.js';
 
 const COMMANDS = ['quantize', 'reload', 'openAsText', 'showLog'] as const;
@@ -33,6 +35,31 @@ export function parseFromInspector(message: unknown): FromInspector | undefined 
     }
     default:
       return undefined;
+  }
+}
+
+/** Who is told about messages of a webview. */
+export interface MessageSink {
+  /** Of a message of a known shape, before anything is done about it. */
+  readonly record: (message: FromInspector) => void;
+  /** Does what the message asks for. */
+  readonly receive: (message: FromInspector) => Promise<void>;
+  readonly log: { warn(text: string): void; error(text: string): void };
+}
+
+/** Takes one message of a webview. Never rejects: what cannot be done is logged, and the next message is taken. */
+export async function takeMessage(raw: unknown, { record, receive, log }: MessageSink): Promise<void> {
+  const message = parseFromInspector(raw);
+  if (message === undefined) {
+    log.warn('The inspector view sent a message of an unknown shape; it was dropped.');
+    return;
+  }
+  record(message);
+  try {
+    await receive(message);
+  } catch (error) {
+    const what = message.type === 'command' ? `${message.type} "${message.command}"` : message.type;
+    log.error(`The inspector's ${what} failed: ${errorLine(errorData(error))}`);
   }
 }
 

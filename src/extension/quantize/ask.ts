@@ -237,7 +237,7 @@ async function typePicks(
 }
 
 const GROUPS = {
-  possible: 'All types, smallest first',
+  possible: 'Smallest first',
   requantize: 'From weights that are quantized already',
   impossible: 'Not possible for this model',
 } as const;

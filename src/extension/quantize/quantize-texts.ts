@@ -25,14 +25,23 @@ export interface TypeItem {
 
 /**
  * The balanced choice that people start from, best first: the smallest type whose loss is hard to notice in use, then
- * its neighbours for models where it is not possible.
+ * its neighbours for models where it is not possible, then types with blocks of 32 for rows that K-quants do not fit.
  */
-const RECOMMENDED = ['Q4_K_M', 'Q5_K_M', 'Q4_K_S', 'Q8_0'] as const;
+const RECOMMENDED = ['Q4_K_M', 'Q5_K_M', 'Q4_K_S', 'IQ4_NL', 'Q8_0'] as const;
+
+/**
+ * A type of which more falls back is another one than its name says: "Q4_K_M" of a model with rows of 896 weights is mostly
+ * Q5_0 and Q8_0, 6.35 bits per weight instead of 5.83 (Qwen2.5-0.5B).
+ */
+const MAX_FALLBACK_SHARE = 0.1;
+
+const isRecommendable = (preview: TypePreview) =>
+  obstacleTo(preview) === undefined && preview.converted > 0 && preview.fallback.share <= MAX_FALLBACK_SHARE;
 
 /** The type list: smallest first; after those that can be made at once, those that need a decision, then the impossible. */
 export function typeItems(previews: readonly TypePreview[], sourceBytes: number | undefined): TypeItem[] {
-  const possible = previews.filter(preview => obstacleTo(preview) === undefined);
-  const recommended = RECOMMENDED.find(name => possible.some(preview => preview.fileType === name));
+  const candidates = previews.filter(isRecommendable);
+  const recommended = RECOMMENDED.find(name => candidates.some(preview => preview.fileType === name));
   return [...previews]
     .sort((a, b) => groupOf(a) - groupOf(b) || a.byteLength - b.byteLength)
     .map(preview => typeItem(preview, preview.fileType === recommended, sourceBytes));
@@ -50,11 +59,18 @@ function typeItem(preview: TypePreview, recommended: boolean, sourceBytes: numbe
     fileType: preview.fileType,
     label: preview.fileType,
     description: recommended ? `${size} $(star-full) recommended` : size,
-    // An obstacle comes alone, because a long line is cut.
-    detail: obstacle
-      ? sentence(obstacle.problem.message)
-      : // What is special about this model comes first: the end of a long line is cut.
-        [...noteTexts(preview.problems), sentence(preview.summary)].join(' '),
+    // What makes a type impossible comes alone, because a long line is cut. That weights are quantized already is said by
+    // the group's title, and before anything is done about it.
+    detail:
+      obstacle?.kind === 'impossible'
+        ? sentence(obstacle.problem.message)
+        : // What is special about this model comes first: the end of a long line is cut.
+          [
+            ...(preview.converted === 0 ? ['No tensor changes: the model has these types already.'] : []),
+            ...fallbackNote(preview.fallback),
+            ...noteTexts(preview.problems),
+            sentence(preview.summary),
+          ].join(' '),
     recommended,
     ...(obstacle ? { obstacle } : {}),
   };
@@ -72,11 +88,18 @@ function shareText(bytes: number, sourceBytes: number | undefined): string {
   return ` · ${Math.round((100 * bytes) / sourceBytes)} % of the source`;
 }
 
+/** The plan's own words about it are too long for a line. */
+function fallbackNote({ share, types }: TypePreview['fallback']): readonly string[] {
+  if (types.length === 0) return [];
+  const percent = share < 0.01 ? 'Under 1' : String(Math.round(100 * share));
+  return [`${percent} % of the weights become ${types.join(', ')}: their rows do not fit.`];
+}
+
 /** Warnings word for word, repeated kinds as one count; what is only informative stays out of the list. */
 function noteTexts(problems: readonly Problem[]): string[] {
   const byCode = new Map<string, Problem[]>();
   for (const problem of problems) {
-    if (problem.severity !== 'warning') continue;
+    if (problem.severity !== 'warning' || problem.code === 'plan/shape-fallback') continue;
     byCode.set(problem.code, [...(byCode.get(problem.code) ?? []), problem]);
   }
   return [...byCode.values()].map(same => {
@@ -110,10 +133,28 @@ export function resultText(report: QuantizationReport): string {
   const files = report.files.length > 1 ? ` in ${report.files.length} files` : '';
   const kernels = report.kernels === '' ? report.backend : `${report.backend} ${report.kernels}`;
   const facts = `${path.basename(report.output)}: ${formatBitsPerWeight(report.bitsPerWeight)} bits per weight, ${formatBytes(report.byteLength)}${files}, ${formatSeconds(report.seconds)} (${kernels}).`;
-  const saved = originsText(report.origins);
-  const warnings = report.problems.filter(problem => problem.severity === 'warning').length;
-  const said = saved === '' ? facts : `${facts} ${saved}`;
-  return warnings === 0 ? said : `${said} ${plural(warnings, 'warning')} in the log.`;
+  const fallbacks = fallbackText(report);
+  const warnings = report.problems.filter(
+    ({ severity, code }) => severity === 'warning' && !(code === 'plan/shape-fallback' && fallbacks !== ''),
+  ).length;
+  const more = fallbacks === '' ? 'warning' : 'more warning';
+  const log = warnings === 0 ? '' : `${plural(warnings, more)} in the log.`;
+  return [facts, originsText(report.origins), fallbacks, log].filter(text => text !== '').join(' ');
+}
+
+/** `144 tensors fell back to other types, which fit their rows: 132 from Q4_K to Q5_0, 12 from Q6_K to Q8_0.` */
+function fallbackText({ tensors }: QuantizationReport): string {
+  const pairs = new Map<string, number>();
+  for (const { rule, toType } of tensors) {
+    const from = /fallback from (\S+)/.exec(rule)?.[1];
+    if (from === undefined) continue;
+    const pair = `from ${from} to ${toType}`;
+    pairs.set(pair, (pairs.get(pair) ?? 0) + 1);
+  }
+  const count = [...pairs.values()].reduce((sum, tensorsOfPair) => sum + tensorsOfPair, 0);
+  if (count === 0) return '';
+  const list = [...pairs].sort((a, b) => b[1] - a[1]).map(([pair, tensorsOfPair]) => `${tensorsOfPair} ${pair}`);
+  return `${plural(count, 'tensor')} fell back to other types, which fit their rows: ${list.join(', ')}.`;
 }
 
 /** A line of the log with its level, so that warnings stay when only warnings are shown. */
@@ -159,8 +200,10 @@ export function failureText(error: ErrorData, source: string): FailureText {
   const hint = error.hint === undefined ? '' : ` ${sentence(error.hint)}`;
   const rest = restOf(error).filter(({ severity }) => severity !== 'info').length;
   const more = rest === 0 ? '' : ` ${plural(rest, 'more problem')} in the log.`;
+  // What is wrong with a file begins with its path; this one is named already.
+  const reason = error.message.startsWith(`${source}: `) ? error.message.slice(source.length + 2) : error.message;
   return {
-    message: `Could not quantize ${path.basename(source)}: ${sentence(error.message)}${hint} (${error.code})${more}`,
+    message: `Could not quantize ${path.basename(source)}: ${sentence(reason)}${hint} (${error.code})${more}`,
     canRetry: RETRY.test(error.code),
   };
 }

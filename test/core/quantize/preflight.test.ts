@@ -5,7 +5,7 @@ import { headerByteLengths } from '../../../src/core/quantize/plan-metadata.js';
 import { defaultOptions, planQuantization } from '../../../src/core/quantize/plan.js';
 import { previewFileTypes } from '../../../src/core/quantize/preview.js';
 import { formatBytesExactly } from '../../../src/core/text/quantity.js';
-import { golden, goldenModel } from './plan-golden.js';
+import { golden, goldenModel, sourceOf } from './plan-golden.js';
 
 const source = goldenModel('micro-llama');
 const plan = planQuantization(source, defaultOptions('Q8_0'));
@@ -125,4 +125,19 @@ test('previewed sizes are those of the files llama-quantize wrote', () => {
     }
     expect(compared).toBeGreaterThanOrEqual(7);
   }
+});
+
+test('a preview says how much changes and how much falls back', () => {
+  const tensors = [
+    { name: 'blk.0.ffn_down.weight', ne: [896, 100], type: 'F16' },
+    { name: 'blk.0.ffn_up.weight', ne: [512, 100], type: 'F16' },
+    { name: 'blk.0.ffn_gate.weight', ne: [512, 100], type: 'Q8_0' },
+  ];
+  const previews = previewFileTypes(sourceOf([['general.architecture', 'string', 5, 'llama']], tensors));
+  const facts = (name: string) => previews.find(({ fileType }) => fileType === name);
+  // 896 = 3.5 x 256: no K-quant; 28 x 32: every type with blocks of 32.
+  expect(facts('Q4_K_M')?.fallback.share).toBeCloseTo(896 / (896 + 512 + 512), 12);
+  expect(facts('Q4_K_M')?.fallback.types).toEqual(['Q8_0']);
+  expect(facts('Q4_K_M')?.converted).toBe(3);
+  expect(facts('Q8_0')).toMatchObject({ fallback: { share: 0, types: [] }, converted: 2 });
 });

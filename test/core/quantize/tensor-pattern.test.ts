@@ -1,5 +1,6 @@
 // Patterns: which names match, which patterns are refused and where, and that none can hang.
 import { expect, test } from 'vitest';
+import { cpuTime } from '../../fixtures/cpu-time.js';
 import {
   compilePattern,
   MAX_MATCHED_NAME,
@@ -84,22 +85,23 @@ test('what is no pattern says why and where', () => {
   expect(refused('regex', '.*a.*?b.+c.*')).toBe('accepted');
 });
 
-test('no accepted pattern hangs on a long name', () => {
+test('no accepted pattern hangs on a long name', async () => {
   const names = { glob: `${'a'.repeat(MAX_MATCHED_NAME - 1)}b`, regex: `${'a'.repeat(MAX_REGEX_NAME - 1)}b` };
-  const started = performance.now();
-  for (const [kind, pattern] of [
-    ['glob', `${'*a'.repeat(200)}*c`],
-    ['glob', '{*a*a*a*a*a*c,*a*a*a*a*d}'],
-    ['regex', 'a*a*a*a*c'],
-    ['regex', '(a|a)(a|a)(a|a)(a|a)a*a*c'],
-    ['regex', `${'a?'.repeat(12)}a*c`],
-  ] as const) {
-    const compiled = compilePattern(kind, pattern);
-    expect(compiled.ok && compiled.matches(names[kind]), pattern).toBe(false);
-    expect(compiled.ok, pattern).toBe(true);
-  }
+  const { milliseconds } = await cpuTime(() => {
+    for (const [kind, pattern] of [
+      ['glob', `${'*a'.repeat(200)}*c`],
+      ['glob', '{*a*a*a*a*a*c,*a*a*a*a*d}'],
+      ['regex', 'a*a*a*a*c'],
+      ['regex', '(a|a)(a|a)(a|a)(a|a)a*a*c'],
+      ['regex', `${'a?'.repeat(12)}a*c`],
+    ] as const) {
+      const compiled = compilePattern(kind, pattern);
+      expect(compiled.ok && compiled.matches(names[kind]), pattern).toBe(false);
+      expect(compiled.ok, pattern).toBe(true);
+    }
+  });
   // A tenth of a second on an idle machine; without the limits it would not end today.
-  expect(performance.now() - started).toBeLessThan(20_000);
+  expect(milliseconds).toBeLessThan(20_000);
   const any = compilePattern('glob', '*');
   expect(any.ok && any.matches('a'.repeat(MAX_MATCHED_NAME + 1))).toBe(false);
 });

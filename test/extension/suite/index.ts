@@ -7,9 +7,20 @@ import { Mocha, reporters } from './mocha.js';
 
 /** One result, as the launcher counts it. */
 interface TestResult {
+  readonly file: string;
   readonly title: string;
-  readonly state: string;
+  readonly state: 'passed' | 'failed' | 'skipped';
+  readonly reason?: string;
 }
+
+/** Spelled out, because the suite is bundled. */
+const FILES = {
+  activation: () => import('./activation.test.js'),
+  inspector: () => import('./inspector.test.js'),
+  quantize: () => import('./quantize.test.js'),
+  recipes: () => import('./recipes.test.js'),
+  tasks: () => import('./tasks.test.js'),
+};
 
 /** The editor is real and the machine may be busy: what takes a second may take twenty. */
 const TIMEOUT_MS = 60_000;
@@ -28,18 +39,18 @@ export async function run(): Promise<void> {
     forbidOnly: true,
     ...(only ? { grep: only } : {}),
   });
-  mocha.suite.emit('pre-require', globalThis, '', mocha);
-  await import('./activation.test.js');
-  await import('./inspector.test.js');
-  await import('./quantize.test.js');
-  await import('./recipes.test.js');
-  await import('./tasks.test.js');
+  for (const [name, load] of Object.entries(FILES)) {
+    mocha.suite.emit('pre-require', globalThis, `test/extension/suite/${name}.test.ts`, mocha);
+    await load();
+  }
 
   const results: TestResult[] = [];
   const failures = await new Promise<number>(resolve => {
     const runner = mocha.run(resolve);
     runner.on('test end', test => {
-      results.push({ title: test.fullTitle(), state: test.state ?? 'pending' });
+      const state = test.state === 'passed' || test.state === 'failed' ? test.state : 'skipped';
+      const reason = test.err === undefined ? {} : { reason: test.err.message };
+      results.push({ file: test.file ?? '', title: test.fullTitle(), state, ...reason });
     });
   });
   const file = process.env['TEST_RESULTS'];

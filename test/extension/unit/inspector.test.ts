@@ -6,7 +6,9 @@ import {
   parseFromInspector,
   sendableModel,
   sendableScalar,
+  takeMessage,
 } from '../../../src/extension/inspector/inspector-messages.js';
+import { QuantsmithError } from '../../../src/core/problem.js';
 import type { ModelDescription } from '../../../src/protocol/worker-protocol.js';
 
 describe('messages from the webview', () => {
@@ -44,6 +46,43 @@ describe('messages from the webview', () => {
     { type: 'request', id: 1, request: { kind: 'file', key: '/etc/passwd' } },
   ])('%j is dropped', message => {
     expect(parseFromInspector(message)).toBeUndefined();
+  });
+});
+
+describe('a message of the webview', () => {
+  /** What happened because of it, in order. */
+  async function check(message: unknown, failure?: Error): Promise<string[]> {
+    const events: string[] = [];
+    await takeMessage(message, {
+      record: ({ type }) => events.push(`recorded ${type}`),
+      receive: ({ type }) => {
+        events.push(`received ${type}`);
+        return failure ? Promise.reject(failure) : Promise.resolve();
+      },
+      log: { warn: text => events.push(`warn: ${text}`), error: text => events.push(`error: ${text}`) },
+    });
+    return events;
+  }
+
+  test('is recorded, then done', async () => {
+    expect(await check({ type: 'ready' })).toEqual(['recorded ready', 'received ready']);
+  });
+
+  test('of an unknown shape is dropped and said', async () => {
+    expect(await check({ type: 'eval', text: 'x' })).toEqual([
+      'warn: The inspector view sent a message of an unknown shape; it was dropped.',
+    ]);
+  });
+
+  test('that cannot be done is said with what it was, why, and what to do', async () => {
+    const busy = new QuantsmithError('job/busy', 'A job is running.', 'Cancel it first.');
+    expect((await check({ type: 'command', command: 'quantize' }, busy)).at(-1)).toBe(
+      `error: The inspector's command "quantize" failed: A job is running. Cancel it first. [job/busy]`,
+    );
+    const denied = new Error('Write permission denied.');
+    expect((await check({ type: 'copy', text: 'x' }, denied)).at(-1)).toMatch(
+      /^error: The inspector's copy failed: .*Write permission denied\..* \[/,
+    );
   });
 });
 

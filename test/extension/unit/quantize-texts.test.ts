@@ -18,12 +18,20 @@ test('sentences end once', () => {
   expect([sentence('Done'), sentence('Done. '), sentence('Done?')]).toEqual(['Done.', 'Done.', 'Done?']);
 });
 
-const preview = (fileType: string, byteLength: number, problems: readonly Problem[] = []): TypePreview => ({
+const preview = (
+  fileType: string,
+  byteLength: number,
+  problems: readonly Problem[] = [],
+  more: Partial<TypePreview> = {},
+): TypePreview => ({
   fileType,
   summary: `summary of ${fileType}`,
   bitsPerWeight: byteLength / 1_000_000,
   byteLength,
+  converted: 7,
+  fallback: { share: 0, types: [] },
   problems,
+  ...more,
 });
 const problem = (severity: Problem['severity'], code: string, message: string, hint?: string): Problem => ({
   severity,
@@ -44,20 +52,35 @@ describe('type list', () => {
   });
 
   test('shows warnings, counts the repeated ones, keeps information out', () => {
-    const fallback = (tensor: string) =>
-      problem('warning', 'plan/shape-fallback', `${tensor} becomes Q5_0: its rows are no multiple of 256`);
+    const coarse = (tensor: string) => problem('warning', 'plan/coarse', `${tensor} is very coarse`);
     expect(
       lines([
         preview('Q4_K_M', 4_850_000, [
-          fallback('a'),
-          fallback('b'),
-          fallback('c'),
+          coarse('a'),
+          coarse('b'),
+          coarse('c'),
           problem('warning', 'plan/other', 'Something else.'),
           problem('info', 'plan/note', 'A note'),
         ]),
       ])[0],
     ).toBe(
-      'Q4_K_M | 4.85 bits per weight · 4.85 MB $(star-full) recommended | a becomes Q5_0: its rows are no multiple of 256. (and 2 more like it) Something else. summary of Q4_K_M.',
+      'Q4_K_M | 4.85 bits per weight · 4.85 MB $(star-full) recommended | a is very coarse. (and 2 more like it) Something else. summary of Q4_K_M.',
+    );
+  });
+
+  test('says in a few words how much falls back, and to what', () => {
+    const long = problem(
+      'warning',
+      'plan/shape-fallback',
+      '144 of 290 tensors cannot hold the type asked for, because …',
+    );
+    const detail = (share: number, types: readonly string[]) =>
+      typeItems([preview('Q4_K_M', 1, [long], { fallback: { share, types } })], undefined)[0]!.detail;
+    expect(detail(0.876, ['Q5_0', 'Q8_0'])).toBe(
+      '88 % of the weights become Q5_0, Q8_0: their rows do not fit. summary of Q4_K_M.',
+    );
+    expect(detail(0.001, ['F16'])).toBe(
+      'Under 1 % of the weights become F16: their rows do not fit. summary of Q4_K_M.',
     );
   });
 
@@ -70,10 +93,38 @@ describe('type list', () => {
     );
     expect(items.map(item => `${item.fileType} ${item.obstacle?.kind} ${item.recommended}: ${item.detail}`)).toEqual([
       'Q8_0 undefined true: summary of Q8_0.',
-      'Q4_K_M requantize false: 7 tensors are quantized already.',
+      'Q4_K_M requantize false: summary of Q4_K_M.',
       'Q4_0 impossible false: Nothing here reads IQ2_XXS.',
     ]);
     expect(items[2]!.obstacle?.problem).toEqual(impossible);
+  });
+
+  const recommended = (previews: readonly TypePreview[]) =>
+    typeItems(previews, undefined)
+      .filter(item => item.recommended)
+      .map(item => item.fileType);
+
+  test('recommends a type of which little falls back', () => {
+    const types = (share: number, nl: number) => [
+      preview('Q4_K_M', 3, [], { fallback: { share, types: ['Q5_0'] } }),
+      preview('Q5_K_M', 4, [], { fallback: { share, types: ['Q5_1'] } }),
+      preview('Q4_K_S', 2, [], { fallback: { share, types: ['Q5_0'] } }),
+      preview('IQ4_NL', 2, [], { fallback: { share: nl, types: ['Q8_0'] } }),
+      preview('Q8_0', 8),
+    ];
+    expect(recommended(types(0, 0))).toEqual(['Q4_K_M']);
+    expect(recommended(types(0.1, 0))).toEqual(['Q4_K_M']);
+    expect(recommended(types(0.11, 0.1))).toEqual(['IQ4_NL']);
+    expect(recommended(types(0.8, 0.3))).toEqual(['Q8_0']);
+  });
+
+  test('does not recommend what the model is already, and says so', () => {
+    const again = problem('error', 'plan/requantize', '7 tensors are quantized already', 'Use the F16 file.');
+    const previews = [preview('Q4_K_M', 2, [], { converted: 0 }), preview('Q8_0', 8, [again])];
+    expect(recommended(previews)).toEqual([]);
+    expect(typeItems(previews, undefined)[0]!.detail).toBe(
+      'No tensor changes: the model has these types already. summary of Q4_K_M.',
+    );
   });
 
   test('of nothing is nothing', () => {
@@ -135,6 +186,27 @@ describe('result', () => {
       'tiny-Q4_K_M.gguf: 4.90 bits per weight, 6.10 MB, 1.3 s (native avx512). 27 tensors taken over from earlier outputs, 1 computed.',
     );
   });
+  test('names what fell back, and counts the other warnings', () => {
+    const fallen = (name: string, from: string, toType: string) => ({
+      ...report.tensors[0]!,
+      name,
+      toType,
+      rule: `mixture Q4_K_M; fallback from ${from}`,
+    });
+    const tensors = [
+      fallen('a', 'Q6_K', 'Q8_0'),
+      fallen('b', 'Q4_K', 'Q5_0'),
+      fallen('c', 'Q4_K', 'Q5_0'),
+      ...report.tensors,
+    ];
+    const facts = 'tiny-Q4_K_M.gguf: 4.90 bits per weight, 6.10 MB, 1.3 s (native avx512).';
+    const said = `${facts} 3 tensors fell back to other types, which fit their rows: 2 from Q4_K to Q5_0, 1 from Q6_K to Q8_0.`;
+    const problems = [problem('warning', 'plan/shape-fallback', '3 of 6 tensors cannot hold the type asked for')];
+    expect(resultText({ ...report, tensors, problems })).toBe(said);
+    expect(resultText({ ...report, tensors, problems: [...problems, problem('warning', 'a/b', 'x')] })).toBe(
+      `${said} 1 more warning in the log.`,
+    );
+  });
   test('counts files and warnings', () => {
     const split = { ...report, files: [...report.files, ...report.files] };
     const problems = [problem('warning', 'a/b', 'x', 'Do y.'), problem('info', 'c/d', 'z')];
@@ -167,6 +239,11 @@ describe('failure', () => {
       { code: 'io/disk-full', message: 'The disk is full.' },
       'Could not quantize tiny.gguf: The disk is full. (io/disk-full)',
       true,
+    ],
+    [
+      { code: 'gguf/not-gguf', message: '/m/tiny.gguf: Not a GGUF file.' },
+      'Could not quantize tiny.gguf: Not a GGUF file. (gguf/not-gguf)',
+      false,
     ],
   ])('%o', (error, message, canRetry) => {
     expect(failureText(error, '/m/tiny.gguf')).toEqual({ message, canRetry });
