@@ -136,6 +136,23 @@ describe('packaged extension', { timeout: 300_000 }, () => {
     await workbench.webview().getByText('Q4_K_M').first().waitFor({ timeout: 30_000 });
   });
 
+  test('offers to quantize a model in the menu of the explorer', async () => {
+    const { page } = workbench;
+    await page
+      .locator('.explorer-folders-view .monaco-list-row', { hasText: 'tinycoder-f16.gguf' })
+      .click({ button: 'right' });
+    const entry = page.locator('.monaco-menu .action-item', { hasText: 'Quantize Model…' });
+    await entry.first().waitFor({ timeout: 30_000 });
+    await workbench.screenshot('explorer-menu');
+    await entry.first().click();
+    await workbench.quickPickRow('Q4_K_M').first().waitFor({ timeout: 30_000 });
+    assert.match(
+      await page.locator('.quick-input-widget:visible .quick-input-title').innerText(),
+      /tinycoder-f16\.gguf/,
+    );
+    await page.keyboard.press('Escape');
+  });
+
   test('shows diagnostics of a recipe', async () => {
     await workbench.openFile('broken.quant.yaml');
     await workbench.page.locator('.squiggly-error').first().waitFor({ timeout: 30_000 });
