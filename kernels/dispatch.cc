@@ -2,6 +2,7 @@
 #include "include/kernels.h"
 #include "columns.h"
 #include "quant/types.h"
+#include "vector/vector.h"
 
 namespace {
 
@@ -36,9 +37,25 @@ size_t best_isa() {
   return best;
 }
 
-// ---- Kernels: one row per type, one column per instruction set of this build ----
-
 }  // namespace
+
+// ---- Vector functions: a table per instruction set ----
+
+namespace qs {
+
+#define QS_DECLARE_VECTOR(isa) extern const Vector vector_##isa;
+QS_DECLARE_VECTOR(ref)
+QS_ISAS(QS_DECLARE_VECTOR)
+
+const Vector& vector_of(int32_t isa) {
+#define QS_VECTOR(isa) &vector_##isa,
+  static const Vector* const tables[] = {&vector_ref, QS_ISAS(QS_VECTOR)};
+  return *tables[isa == QS_ISA_BEST ? best_isa() : static_cast<size_t>(isa)];
+}
+
+}  // namespace qs
+
+// ---- Kernels: one row per type, one column per instruction set of this build ----
 
 #define TYPE(name, type, id, block_size)                                                                             \
   void quantize_row_##type##_ref_kernel(const float* source, void* target, size_t columns, const float* importance); \
@@ -193,7 +210,8 @@ const char* qs_status_code(int32_t status) {
                                       "kernel/non-finite",
                                       "kernel/scale-overflow",
                                       "kernel/out-of-bounds",
-                                      "kernel/out-of-memory"};
+                                      "kernel/out-of-memory",
+                                      "kernel/unknown-function"};
   const size_t count = sizeof codes / sizeof *codes;
   return status >= 0 && static_cast<size_t>(status) < count ? codes[status] : "kernel/unknown-status";
 }
@@ -261,6 +279,32 @@ qs_status qs_dequantize_rows(int32_t type_id, const void* source, size_t source_
   QS_RETURN_IF_BAD(check_buffer(target, target_bytes, rows * columns * sizeof(float), alignof(float)));
   find_line(kDequantize, type->kernel_name).kernels[isa_index].function(source, target, rows * columns);
   return QS_OK;
+}
+
+qs_status qs_apply(int32_t function, const float* source, size_t source_bytes, float* target, size_t target_bytes,
+                   int32_t isa) {
+  size_t isa_index;
+  QS_RETURN_IF_BAD(resolve_isa(isa, &isa_index));
+  QS_RETURN_IF_BAD(check_buffer(source, source_bytes, source_bytes / sizeof(float) * sizeof(float), alignof(float)));
+  QS_RETURN_IF_BAD(check_buffer(target, target_bytes, source_bytes, alignof(float)));
+  const qs::Vector& vector = qs::vector_of(static_cast<int32_t>(isa_index));
+  const size_t count = source_bytes / sizeof(float);
+  switch (function) {
+    case QS_EXP:
+      vector.exp(target, source, count);
+      return QS_OK;
+    case QS_TANH:
+      vector.soft_cap(target, source, 1.0f, count);
+      return QS_OK;
+    case QS_SILU:
+      vector.silu(target, source, count);
+      return QS_OK;
+    case QS_GELU:
+      vector.gelu(target, source, count);
+      return QS_OK;
+    default:
+      return QS_UNKNOWN_FUNCTION;
+  }
 }
 
 qs_status qs_convert_rows(int32_t source_type, const void* source, size_t source_bytes, int32_t target_type,

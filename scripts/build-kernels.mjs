@@ -38,6 +38,7 @@ const SHARED_SOURCES = [
   'product/dispatch.cc',
   'product/grids.cc',
   'product/ref.cc',
+  'vector/ref.cc',
   'exec/verify.cc',
   'exec/operations.cc',
   'exec/products.cc',
@@ -45,7 +46,10 @@ const SHARED_SOURCES = [
   'exec/session.cc',
 ];
 
-/** Flags per instruction set of a processor family; the files are <operation>/<isa>.cc, where there is one. */
+/** Folders with a file per instruction set, <operation>/<isa>.cc, where there is one. */
+const OPERATIONS = ['quantize', 'dequantize', 'product', 'vector'];
+
+/** Flags per instruction set of a processor family. */
 const ISAS = {
   x64: {
     sse2: [],
@@ -63,7 +67,7 @@ const ISAS = {
 export function kernelUnits(arch, compiler) {
   const units = SHARED_SOURCES.map(source => ({ source, flags: [...COMMON, ...compiler.quiet] }));
   for (const [isa, extra] of Object.entries(ISAS[arch] ?? {})) {
-    for (const operation of ['quantize', 'dequantize', 'product']) {
+    for (const operation of OPERATIONS) {
       const source = `${operation}/${isa}.cc`;
       if (existsSync(path.join(kernels, source))) {
         units.push({ source, flags: [...COMMON, ...extra, ...compiler.quiet] });
@@ -202,7 +206,10 @@ const WASM_LINK = [
 
 async function buildWasm(output) {
   const target = path.join(output, 'kernels.wasm');
-  const sources = [...SHARED_SOURCES, 'quantize/simd128.cc', 'dequantize/simd128.cc', 'bindings/wasm.cc'];
+  const operations = OPERATIONS.map(operation => `${operation}/simd128.cc`).filter(source =>
+    existsSync(path.join(kernels, source)),
+  );
+  const sources = [...SHARED_SOURCES, ...operations, 'bindings/wasm.cc'];
   const compilerPackage = path.join(root, 'node_modules/@yowasp/clang/package.json');
   if (!existsSync(compilerPackage)) {
     return failure('the package @yowasp/clang is missing: run npm ci');

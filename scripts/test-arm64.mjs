@@ -1,6 +1,6 @@
 // `npm run test:arm64`: the kernels for arm64 on a Linux machine that is none. Cross-compiles them with the flags of
 // the build, then runs them under qemu: every reference record, every half-precision pattern, and random rows, NEON and
-// scalar reference alike, byte by byte. On an arm64 machine `npm test` checks all of this and more.
+// scalar reference alike, byte by byte; and every vector function. On an arm64 machine `npm test` checks all of this and more.
 //   node scripts/test-arm64.mjs [seed [rounds]]
 //
 // Not part of `npm test`: it needs Debian's g++-aarch64-linux-gnu and qemu-user. Without them it says so and ends well.
@@ -37,11 +37,14 @@ try {
   const flags = [...units[0].flags, '-static'];
   const replay = path.join(work, 'replay');
   const fuzz = path.join(work, 'fuzz');
+  const vector = path.join(work, 'vector');
   await compile({ source: 'fuzz/replay-records.cc', flags }, replay, kernels);
   await compile({ source: 'fuzz/fuzz-rows.cc', flags: [...flags, '-DQS_FUZZ_STANDALONE'] }, fuzz, kernels);
+  await compile({ source: 'fuzz/fuzz-vector.cc', flags }, vector, kernels);
 
   await run(emulator.command, [replay, seed], { cwd: golden, input: [...records(), ...conversions(work)].join('\n') });
   await run(emulator.command, [fuzz, seed, rounds], { cwd: root });
+  await run(emulator.command, [vector, seed, rounds], { cwd: root });
   console.log('arm64: passed');
 } catch (error) {
   console.error(error.message);

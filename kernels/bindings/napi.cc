@@ -79,6 +79,21 @@ napi_value dequantize_rows(napi_env env, napi_callback_info info) {
   return status == QS_OK ? nullptr : fail_status(env, status);
 }
 
+// apply(function, source: Float32Array, target: Float32Array, isa)
+napi_value apply(napi_env env, napi_callback_info info) {
+  napi_value a[4];
+  int32_t function, isa;
+  Array source, target;
+  if (!read_arguments(env, info, a) || !read_int(env, a[0], "function", &function) ||
+      !read_array(env, a[1], "source", napi_float32_array, &source) ||
+      !read_array(env, a[2], "target", napi_float32_array, &target) || !read_int(env, a[3], "isa", &isa)) {
+    return nullptr;
+  }
+  const qs_status status = qs_apply(function, static_cast<const float*>(source.data), source.bytes,
+                                    static_cast<float*>(target.data), target.bytes, isa);
+  return status == QS_OK ? nullptr : fail_status(env, status);
+}
+
 // convertRows(sourceType, source: Uint8Array, targetType, target: Uint8Array, rows, columns,
 //             importance: Float32Array | undefined, isa) -> undefined | [code, index]
 napi_value convert_rows(napi_env env, napi_callback_info info) {
@@ -176,6 +191,7 @@ NAPI_MODULE_INIT() {
       {"quantizeRows", nullptr, quantize_rows, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"quantizeRowsPlain", nullptr, quantize_rows_plain, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"dequantizeRows", nullptr, dequantize_rows, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"apply", nullptr, apply, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"convertRows", nullptr, convert_rows, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
   };
   if (napi_define_properties(env, exports, sizeof properties / sizeof *properties, properties) != napi_ok ||

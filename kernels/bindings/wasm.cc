@@ -58,6 +58,13 @@ int32_t wasm_dequantize_rows(int32_t type, const void* source, size_t source_byt
   return qs_dequantize_rows(type, source, source_bytes, target, target_bytes, rows, columns, isa);
 }
 
+QS_EXPORT(apply)
+int32_t wasm_apply(int32_t function, const float* source, size_t source_bytes, float* target, size_t target_bytes,
+                   int32_t isa) {
+  if (outside(source, source_bytes) || outside(target, target_bytes)) return QS_OUT_OF_BOUNDS;
+  return qs_apply(function, source, source_bytes, target, target_bytes, isa);
+}
+
 QS_EXPORT(convert_rows)
 int32_t wasm_convert_rows(int32_t source_type, const void* source, size_t source_bytes, int32_t target_type,
                           void* target, size_t target_bytes, size_t rows, size_t columns, const float* importance,

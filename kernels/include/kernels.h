@@ -46,12 +46,17 @@ typedef enum qs_status {
   QS_SCALE_OVERFLOW = 8,  // convert: a value or block scale does not fit in the 16-bit float that has to hold it
   QS_OUT_OF_BOUNDS = 9,   // WebAssembly: a buffer does not lie in the memory its caller may use
   QS_OUT_OF_MEMORY = 10,  // native: no memory for the scratch rows
+  QS_UNKNOWN_FUNCTION = 11,  // not one of qs_function
 } qs_status;
 
 // "kernel/bad-length" and the like: stable codes for callers that report them.
 const char* qs_status_code(int32_t status);
 
 typedef enum qs_operation { QS_QUANTIZE = 0, QS_DEQUANTIZE = 1 } qs_operation;
+
+// Elementary functions of a model's forward pass, in float32: the same bits on every instruction set. GELU is the tanh
+// form between binary16 values, as llama.cpp computes it.
+typedef enum qs_function { QS_EXP = 0, QS_TANH = 1, QS_SILU = 2, QS_GELU = 3 } qs_function;
 
 // In place of an instruction set: the best one this processor has.
 #define QS_ISA_BEST (-1)
@@ -87,6 +92,10 @@ qs_status qs_quantize_rows_plain(int32_t type, const float* source, size_t sourc
 // Decodes rows to float32. Any bytes are valid input.
 qs_status qs_dequantize_rows(int32_t type, const void* source, size_t source_bytes, float* target, size_t target_bytes,
                              size_t rows, size_t columns, int32_t isa);
+
+// target = function(source), value by value; target may be source.
+qs_status qs_apply(int32_t function, const float* source, size_t source_bytes, float* target, size_t target_bytes,
+                   int32_t isa);
 
 // Decodes rows of one type and encodes them as another. Equal types are copied (source and target may then be the same
 // memory); a NaN or infinity among the numbers or scales copied is QS_NON_FINITE, as llama-quantize refuses it.

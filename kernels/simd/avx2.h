@@ -88,6 +88,10 @@ struct Simd {
   static F odd8() { return _mm256_setr_ps(1, 3, 5, 7, 9, 11, 13, 15); }
   static F permute4(F table, I index) { return _mm256_permutevar_ps(table, index); }
   static F permute8(F table, I index) { return _mm256_permutevar8x32_ps(table, index); }
+  static F swap_pairs(F a) { return _mm256_permute_ps(a, 0xb1); }
+  static F load_pairs(const float* p) {
+    return _mm256_permutevar8x32_ps(_mm256_castps128_ps256(_mm_loadu_ps(p)), _mm256_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3));
+  }
   static uint32_t smallest(F a) {
     F m = _mm256_min_ps(a, _mm256_permute2f128_ps(a, a, 1));
     m = _mm256_min_ps(m, _mm256_permute_ps(m, 0x4e));

@@ -89,6 +89,11 @@ struct Simd {
   static F odd8() { return _mm512_broadcast_f32x8(_mm256_setr_ps(1, 3, 5, 7, 9, 11, 13, 15)); }
   static F permute4(F table, I index) { return _mm512_permutevar_ps(table, index); }
   static F permute8(F table, I index) { return _mm512_permutexvar_ps(index, table); }
+  static F swap_pairs(F a) { return _mm512_permute_ps(a, 0xb1); }
+  static F load_pairs(const float* p) {
+    const I twice = _mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
+    return _mm512_permutexvar_ps(twice, _mm512_castps256_ps512(_mm256_loadu_ps(p)));
+  }
   static uint32_t smallest(F a) {
     F m = _mm512_min_ps(a, _mm512_shuffle_f32x4(a, a, 0x4e));
     m = _mm512_min_ps(m, _mm512_shuffle_f32x4(m, m, 0xb1));

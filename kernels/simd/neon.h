@@ -87,6 +87,11 @@ struct Simd {
     const uint8x16_t at = vreinterpretq_u8_s32(vaddq_s32(bytes, vdupq_n_s32(0x03020100)));
     return vreinterpretq_f32_u8(vqtbl1q_u8(vreinterpretq_u8_f32(table), at));
   }
+  static F swap_pairs(F a) { return vrev64q_f32(a); }
+  static F load_pairs(const float* p) {
+    const float32x2_t pair = vld1_f32(p);
+    return vcombine_f32(vdup_lane_f32(pair, 0), vdup_lane_f32(pair, 1));
+  }
   static uint32_t smallest(F a) {
     alignas(16) static const uint32_t kBits[4] = {1, 2, 4, 8};
     return vaddvq_u32(vandq_u32(vceqq_f32(a, vdupq_n_f32(vminvq_f32(a))), vld1q_u32(kBits)));

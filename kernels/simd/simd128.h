@@ -90,6 +90,11 @@ struct Simd {
     const I bytes = wasm_i32x4_mul(and_i(index, set_i(3)), set_i(0x04040404));
     return wasm_i8x16_swizzle(table, add_i(bytes, set_i(0x03020100)));
   }
+  static F swap_pairs(F a) { return wasm_i32x4_shuffle(a, a, 1, 0, 3, 2); }
+  static F load_pairs(const float* p) {
+    const F pair = wasm_v128_load64_zero(p);
+    return wasm_i32x4_shuffle(pair, pair, 0, 0, 1, 1);
+  }
   static uint32_t smallest(F a) {
     F m = min(a, wasm_i32x4_shuffle(a, a, 2, 3, 0, 1));
     m = min(m, wasm_i32x4_shuffle(m, m, 1, 0, 3, 2));

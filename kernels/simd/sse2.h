@@ -99,6 +99,11 @@ struct Simd {
     const F odd = select(sign_mask(high), _mm_shuffle_ps(table, table, 0xff), _mm_shuffle_ps(table, table, 0x55));
     return select(sign_mask(low), odd, even);
   }
+  static F swap_pairs(F a) { return _mm_shuffle_ps(a, a, 0xb1); }
+  static F load_pairs(const float* p) {
+    const F pair = _mm_castsi128_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+    return _mm_unpacklo_ps(pair, pair);
+  }
   static uint32_t smallest(F a) {
     F m = _mm_min_ps(a, _mm_shuffle_ps(a, a, 0x4e));
     m = _mm_min_ps(m, _mm_shuffle_ps(m, m, 0xb1));

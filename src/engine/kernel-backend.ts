@@ -8,6 +8,10 @@ export type GgmlTypeId = number;
 
 export type KernelOperation = 'quantize' | 'dequantize';
 
+/** Elementary functions of a forward pass, in the order of `qs_function`. */
+export const KERNEL_FUNCTIONS = ['exp', 'tanh', 'silu', 'gelu'] as const;
+export type KernelFunction = (typeof KERNEL_FUNCTIONS)[number];
+
 /** A type the kernels can encode and decode. */
 export interface KernelType {
   readonly id: GgmlTypeId;
@@ -92,6 +96,8 @@ export interface KernelBackend {
     importance?: Float32Array,
     isa?: string,
   ): ConvertResult;
+  /** target = name(source), value by value, in float32 and with the same bits everywhere; one array may be both. */
+  apply(name: KernelFunction, source: Float32Array, target: Float32Array, isa?: string): void;
 }
 
 /** The number both builds report for kernels/include/kernels.h; another one means files of different versions. */

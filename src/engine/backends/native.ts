@@ -1,11 +1,13 @@
 // The kernels as a native addon (kernels/bindings/napi.cc), already loaded. The addon checks every argument itself and
 // throws with the codes of KernelBackend; this file only gives its functions the interface's shape.
 import {
+  KERNEL_FUNCTIONS,
   kernelError,
   type ConvertResult,
   type GgmlTypeId,
   type KernelBackend,
   type KernelDescription,
+  type KernelFunction,
 } from '../kernel-backend.js';
 import { conversionFailure, DescribedBackend } from './described-backend.js';
 
@@ -40,6 +42,7 @@ export interface KernelAddon {
     importance: Float32Array | undefined,
     isa: number,
   ): readonly [code: string, index: number] | undefined;
+  apply(name: number, source: Float32Array, target: Float32Array, isa: number): void;
 }
 
 export class NativeBackend extends DescribedBackend implements KernelBackend {
@@ -96,5 +99,9 @@ export class NativeBackend extends DescribedBackend implements KernelBackend {
     const result = conversionFailure(code, weight);
     if (!result) throw kernelError(code, `The kernels gave the conversion up: ${code}.`);
     return result;
+  }
+
+  apply(name: KernelFunction, source: Float32Array, target: Float32Array, isa?: string): void {
+    this.#addon.apply(KERNEL_FUNCTIONS.indexOf(name), source, target, this.isaIndex(isa));
   }
 }

@@ -2,11 +2,13 @@
 // and out again in slices of whole rows, so that memory stays small however big the tensor is. Above `__heap_base` the
 // memory is ours alone: a call lays its buffers out from there, and nothing in it outlives the call.
 import {
+  KERNEL_FUNCTIONS,
   kernelError,
   type ConvertResult,
   type GgmlTypeId,
   type KernelBackend,
   type KernelDescription,
+  type KernelFunction,
 } from '../kernel-backend.js';
 import { conversionFailure, DescribedBackend } from './described-backend.js';
 
@@ -37,6 +39,8 @@ export interface KernelModuleExports {
    */
   convert_rows(...integers: number[]): number;
   bad_index(): number;
+  /** function, source, sourceBytes, target, targetBytes, isa -> status */
+  apply(...integers: number[]): number;
 }
 
 const STATUS_OK = 0;
@@ -218,6 +222,23 @@ export class WasmBackend extends DescribedBackend implements KernelBackend {
     return { ok: true };
   }
 
+  apply(name: KernelFunction, source: Float32Array, target: Float32Array, isa?: string): void {
+    const isaIndex = this.isaIndex(isa);
+    expectArray('source', source, Float32Array);
+    expectArray('target', target, Float32Array);
+    expectLength('target', target.length, source.length);
+    const [at] = this.#layout(SLICE_BYTES, 0, 0);
+    for (let begin = 0; begin < source.length; begin += SLICE_BYTES / 4) {
+      const slice = source.subarray(begin, begin + SLICE_BYTES / 4);
+      this.#writeFloats(at, slice);
+      const bytes = slice.byteLength;
+      this.#expectOk(this.#exports.apply(KERNEL_FUNCTIONS.indexOf(name), at, bytes, at, bytes, isaIndex));
+      new Uint8Array(target.buffer, target.byteOffset + begin * 4, bytes).set(
+        new Uint8Array(this.#exports.memory.buffer, at, bytes),
+      );
+    }
+  }
+
   /** Bytes per row, after checking that the shape makes sense. */
   #rowBytes(typeId: GgmlTypeId, rows: number, columns: number): number {
     const type = this.typeOf(typeId);
@@ -320,7 +341,7 @@ function expectArray(name: string, array: unknown, type: typeof Float32Array | t
 
 function expectLength(name: string, found: number, expected: number): void {
   if (found === expected) return;
-  throw kernelError('kernel/bad-length', `${name} has ${found} elements; rows and columns need ${expected}.`);
+  throw kernelError('kernel/bad-length', `${name} has ${found} elements; this call needs ${expected}.`);
 }
 
 /** The copy would hide it, but the native kernels refuse: both must accept the same calls. */
