@@ -1,7 +1,5 @@
 #include "exec/operations.h"
 
-#include "exec/math.h"
-
 namespace qs {
 
 namespace {
@@ -9,14 +7,11 @@ namespace {
 void rms_norm(const Step& o, Run& run) {
   const float* weight = run.vector(o[2]);
   const size_t width = static_cast<size_t>(o[3]), columns = run.columns(o[0]);
-  const float epsilon = o.number(4);
   each_token(run, [&](size_t token) {
     const float* source = run.row(o[1], token);
     float* target = run.row(o[0], token);
     for (size_t g = 0; g < columns; g += width) {
-      const float mean = dot(source + g, source + g, width) / static_cast<float>(width);
-      const float scale = 1.0f / __builtin_sqrtf(mean + epsilon);
-      for (size_t i = 0; i < width; ++i) target[g + i] = source[g + i] * scale * (weight ? weight[i] : 1.0f);
+      run.vectors.rms_norm(target + g, source + g, weight, o.number(4), width);
     }
   });
 }
@@ -24,82 +19,40 @@ void rms_norm(const Step& o, Run& run) {
 void layer_norm(const Step& o, Run& run) {
   const float* weight = run.vector(o[2]);
   const float* bias = run.vector(o[3]);
-  const size_t columns = run.columns(o[0]);
-  const float epsilon = o.number(4);
   each_token(run, [&](size_t token) {
-    const float* source = run.row(o[1], token);
-    float* target = run.row(o[0], token);
-    const float mean = sum(source, columns) / static_cast<float>(columns);
-    for (size_t i = 0; i < columns; ++i) target[i] = source[i] - mean;
-    const float variance = dot(target, target, columns) / static_cast<float>(columns);
-    const float scale = 1.0f / __builtin_sqrtf(variance + epsilon);
-    for (size_t i = 0; i < columns; ++i) {
-      target[i] = target[i] * scale * (weight ? weight[i] : 1.0f) + (bias ? bias[i] : 0.0f);
-    }
+    run.vectors.layer_norm(run.row(o[0], token), run.row(o[1], token), weight, bias, o.number(4), run.columns(o[0]));
   });
 }
 
 void rope(const Step& o, Run& run) {
   const size_t heads = static_cast<size_t>(o[1]), width = static_cast<size_t>(o[2]);
-  const float* constants = run.program.constants + o[4];
-  const size_t pairs = static_cast<size_t>(constants[0]);
-  const float* frequencies = constants + 1;
+  const size_t pairs = static_cast<size_t>(run.program.constants[o[4]]);
   const float magnitude = o.number(5);
-  // Pair i is (2i, 2i + 1) or (i, i + pairs).
-  const size_t step = o[3] == 0 ? 2 : 1, distance = o[3] == 0 ? 1 : pairs;
+  const auto rotate = o[3] == 0 ? run.vectors.rotate_neighbours : run.vectors.rotate_halves;
   each_token(run, [&](size_t token) {
-    const double position = static_cast<double>(run.positions[token]);
-    float* row = run.row(o[0], token);
-    for (size_t i = 0; i < pairs; ++i) {
-      const SinCos turn = sin_cos(position * static_cast<double>(frequencies[i]));
-      const float sine = static_cast<float>(turn.sine) * magnitude;
-      const float cosine = static_cast<float>(turn.cosine) * magnitude;
-      for (size_t h = 0; h < heads; ++h) {
-        float* a = row + h * width + i * step;
-        float* b = a + distance;
-        const float x = *a, y = *b;
-        *a = x * cosine - y * sine;
-        *b = x * sine + y * cosine;
-      }
+    const float* cosines = run.turns.cosines(token) + o[4] + 1;
+    const float* sines = run.turns.sines(token) + o[4] + 1;
+    if (magnitude != 1.0f) {
+      run.vectors.scale(run.scratch, cosines, magnitude, pairs);
+      run.vectors.scale(run.scratch + pairs, sines, magnitude, pairs);
+      cosines = run.scratch, sines = run.scratch + pairs;
     }
+    for (size_t h = 0; h < heads; ++h) rotate(run.row(o[0], token) + h * width, cosines, sines, pairs);
   });
 }
 
-// o[0] = combine(o[1]), value by value.
-template <class Combine>
-void map(const Step& o, Run& run, Combine combine) {
-  const size_t columns = run.columns(o[0]);
+// o[0] = compute(o[1]), row by row.
+template <class Compute>
+void map(const Step& o, Run& run, Compute compute) {
+  each_token(run, [&](size_t token) { compute(run.row(o[0], token), run.row(o[1], token), run.columns(o[0])); });
+}
+
+// o[0] = compute(o[1], o[2]), row by row.
+template <class Compute>
+void zip(const Step& o, Run& run, Compute compute) {
   each_token(run, [&](size_t token) {
-    const float* a = run.row(o[1], token);
-    float* target = run.row(o[0], token);
-    for (size_t i = 0; i < columns; ++i) target[i] = combine(a[i]);
+    compute(run.row(o[0], token), run.row(o[1], token), run.row(o[2], token), run.columns(o[0]));
   });
-}
-
-// o[0] = combine(o[1], o[2]), value by value.
-template <class Combine>
-void zip(const Step& o, Run& run, Combine combine) {
-  const size_t columns = run.columns(o[0]);
-  each_token(run, [&](size_t token) {
-    const float* a = run.row(o[1], token);
-    const float* b = run.row(o[2], token);
-    float* target = run.row(o[0], token);
-    for (size_t i = 0; i < columns; ++i) target[i] = combine(a[i], b[i]);
-  });
-}
-
-void gate(const Step& o, Run& run) {
-  if (o[3] == 0)
-    zip(o, run, [](float a, float b) { return silu(a) * b; });
-  else
-    zip(o, run, [](float a, float b) { return gelu(a) * b; });
-}
-
-void activate(const Step& o, Run& run) {
-  if (o[2] == 0)
-    map(o, run, silu);
-  else
-    map(o, run, gelu);
 }
 
 // Probabilities by softmax over all experts; the first of equals wins, as in a stable sort.
@@ -112,8 +65,7 @@ void route(const Step& o, Run& run) {
     float* pairs = run.row(o[0], token);
     float largest = scores[0];
     for (size_t e = 1; e < experts; ++e) largest = scores[e] > largest ? scores[e] : largest;
-    double total = 0.0;
-    for (size_t e = 0; e < experts; ++e) total += static_cast<double>(exp_float(scores[e] - largest));
+    const float total = run.vectors.exp_below(run.scratch, scores, largest, experts);
     double chosen_total = 0.0;
     for (size_t k = 0; k < used; ++k) {
       size_t best = experts;
@@ -123,7 +75,7 @@ void route(const Step& o, Run& run) {
         if (!taken && (best == experts || scores[e] > scores[best])) best = e;
       }
       pairs[2 * k] = static_cast<float>(best);
-      pairs[2 * k + 1] = static_cast<float>(static_cast<double>(exp_float(scores[best] - largest)) / total);
+      pairs[2 * k + 1] = run.scratch[best] / total;
       chosen_total += static_cast<double>(pairs[2 * k + 1]);
     }
     for (size_t k = 0; k < used; ++k) {
@@ -134,16 +86,9 @@ void route(const Step& o, Run& run) {
 }
 
 void mix(const Step& o, Run& run) {
-  const size_t used = static_cast<size_t>(o[3]), columns = run.columns(o[0]);
+  const size_t used = static_cast<size_t>(o[3]);
   each_token(run, [&](size_t token) {
-    const float* blocks = run.row(o[1], token);
-    const float* pairs = run.row(o[2], token);
-    float* target = run.row(o[0], token);
-    for (size_t i = 0; i < columns; ++i) {
-      float total = 0.0f;
-      for (size_t k = 0; k < used; ++k) total += blocks[k * columns + i] * pairs[2 * k + 1];
-      target[i] = total;
-    }
+    run.vectors.mix(run.row(o[0], token), run.row(o[1], token), run.row(o[2], token), used, run.columns(o[0]));
   });
 }
 
@@ -164,11 +109,14 @@ void wanted(const Step& o, Run& run) {
 
 size_t scratch_columns(const Program& program, const qs_weight* weights, size_t weight_count) {
   size_t most = product_scratch(program);
+  const size_t turns = 2 * static_cast<size_t>(program.header->constants);  // cosines and sines
+  most = turns > most ? turns : most;
   for (size_t i = 0; i < weight_count; ++i) most = weights[i].columns > most ? weights[i].columns : most;
   Step step = {program.code};
   for (int32_t i = 0; i < program.header->operations; ++i, step = step.next()) {
-    if (step.operation() != ATTENTION) continue;
-    const size_t needed = attention_scratch(step, program);
+    size_t needed = 0;
+    if (step.operation() == ATTENTION) needed = attention_scratch(step, program);
+    if (step.operation() == ROUTE) needed = static_cast<size_t>(step[3]);
     most = needed > most ? needed : most;
   }
   return most;
@@ -200,24 +148,24 @@ void run_operation(const Step& step, Run& run) {
       attention(step, run);
       break;
     case ADD:
-      zip(step, run, [](float a, float b) { return a + b; });
+      zip(step, run, run.vectors.add);
       break;
     case GATE:
-      gate(step, run);
+      zip(step, run, step[3] == 0 ? run.vectors.gate_silu : run.vectors.gate_gelu);
       break;
     case ACTIVATE:
-      activate(step, run);
+      map(step, run, step[2] == 0 ? run.vectors.silu : run.vectors.gelu);
       break;
-    case SCALE: {
-      const float factor = step.number(2);
-      map(step, run, [factor](float x) { return x * factor; });
+    case SCALE:
+      map(step, run, [&](float* target, const float* source, size_t columns) {
+        run.vectors.scale(target, source, step.number(2), columns);
+      });
       break;
-    }
-    case SOFT_CAP: {
-      const float cap = step.number(2);
-      map(step, run, [cap](float x) { return cap * tanh_float(x / cap); });
+    case SOFT_CAP:
+      map(step, run, [&](float* target, const float* source, size_t columns) {
+        run.vectors.soft_cap(target, source, step.number(2), columns);
+      });
       break;
-    }
     case ROUTE:
       route(step, run);
       break;

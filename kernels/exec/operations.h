@@ -1,12 +1,13 @@
-// The operations of a program, one function each, written once and plainly: the specification that faster kernels are
-// compared with. Each runs on every thread of the session and computes that thread's share; a share is whole outputs,
+// The operations of a program, one function each, over the rows that vector/ and the products compute. Each runs on every thread of the session and computes that thread's share; a share is whole outputs,
 // so no result depends on how many threads there are. Nothing is checked here: exec/verify.cc has.
 #pragma once
 
 #include "exec/pages.h"
 #include "exec/threads.h"
+#include "exec/turns.h"
 #include "include/kernels.h"
 #include "product/product.h"
+#include "vector/vector.h"
 
 namespace qs {
 
@@ -28,6 +29,8 @@ struct Run {
   size_t outputs;             // how many are wanted
   size_t rows;                // tokens that operations work on: count, and outputs after WANTED
   int32_t isa;                // whose kernels compute: an index of include/kernels.h
+  const Turns& turns;
+  const Vector& vectors;
   Meeting* meeting;
   uint32_t threads;
   uint32_t thread;
@@ -47,11 +50,12 @@ struct Run {
   void meet() const { meeting->meet(threads); }
 };
 
-// Floats a thread needs for itself: a row of the widest weight, or the scores of the query heads that share a head.
+// Floats a thread needs for itself: a row of the widest weight, the blocks and queries of attention, and the like.
 size_t scratch_columns(const Program& program, const qs_weight* weights, size_t weight_count);
 
 // Floats a thread needs for itself during a product.
 size_t product_scratch(const Program& program);
+size_t attention_scratch(const Step& o, const Program& program);
 
 // The widest input of a product.
 size_t rounded_columns(const Program& program);

@@ -4,18 +4,21 @@
 //
 // A layer's keys (its values alike), for a head width of w values that take b bytes:
 //
-//   page 0                                          page 1 …
-//   | head 0: 32 positions x b | head 1: … | … |    | head 0: …
+//   page 0                      page 1 …
+//   | head 0: … | head 1: … |   | head 0: …
 //
-// 32 positions of a head lie together: attention reads them as one block (2 to 8 KB for a width of 64 or 128 in F16, so
-// that beginnings of blocks cost little), and with fewer positions a page more would be looked up than is read.
+// A head's block in a page has what attention reads together (vector/vector.h). Values lie position after position; keys
+// column after column, each at 32 positions, so that the scores of many positions are computed at once and none has to be
+// summed across the lanes of a register. Blocks are 4 to 8 KB for a width of 64 or 128 in F16, and with fewer positions a
+// page more would be looked up than is read.
 #pragma once
 
 #include "exec/program.h"
+#include "vector/vector.h"
 
 namespace qs {
 
-constexpr size_t kPagePositions = 32;
+constexpr size_t kPagePositions = kBlockPositions;
 
 // Rows of one head in the cache, by the program's cache type.
 inline size_t cached_row_bytes(int32_t cache_type, size_t width) { return width * (cache_type == 1 ? 2 : 4); }

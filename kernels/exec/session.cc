@@ -43,6 +43,7 @@ struct qs_session {
   uint8_t** values;
   Pages pages;
   uint32_t* lengths_before;  // per sequence, when the step began
+  Turns turns;
   float* rounded;
   float* scratch;  // threads x scratch_floats
   size_t scratch_floats;
@@ -73,7 +74,10 @@ void run_step(qs_session* session, uint32_t thread) {
       session->values,    session->pages,     session->rounded, session->tokens,
       session->sequences, session->positions, session->cells,   session->wanted,
       session->count,     session->outputs,   session->count,   session->isa,
+      session->turns,     vector_of(session->isa),
       &session->meeting,  session->threads,   thread,           session->scratch + thread * session->scratch_floats};
+  each_token(run, [&](size_t token) { run.turns.turn(run.program, token, run.positions[token]); });
+  run.meet();
   Step step = {session->program.code};
   for (int32_t i = 0; i < session->program.header->operations; ++i, step = step.next()) {
     run_operation(step, run);
@@ -122,6 +126,9 @@ qs_session* lay_out(Layout& layout, const int32_t* words, size_t count, const qs
   made.sequences = layout.take<uint32_t>(batch);
   made.positions = layout.take<uint32_t>(batch);
   made.cells = layout.take<uint32_t>(batch);
+  made.turns.constants = static_cast<size_t>(header.constants);
+  made.turns.frequency = layout.take<uint8_t>(made.turns.constants);
+  made.turns.values = layout.take<float>(batch * 2 * made.turns.constants);
   made.rounded = layout.take<float>(batch * rounded_columns(made.program));
   made.scratch_floats =
       (scratch_columns(made.program, weights, weight_count) + kAlignment - 1) / kAlignment * kAlignment;
@@ -131,6 +138,7 @@ qs_session* lay_out(Layout& layout, const int32_t* words, size_t count, const qs
 #endif
   if (!layout.memory) return nullptr;
   pages.start();
+  made.turns.start(made.program);
   *session = made;
   return session;
 }

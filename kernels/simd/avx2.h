@@ -127,6 +127,10 @@ struct Half {
   static __m256 to_float(__m256i half) {
     return _mm256_cvtph_ps(_mm_packus_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1)));
   }
+  static __m256 load(const uint16_t* p) {
+    return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  }
+  static __m256 round(__m256 value) { return _mm256_cvtph_ps(_mm256_cvtps_ph(value, _MM_FROUND_TO_NEAREST_INT)); }
   static __m256i from_float(__m256 value) {
     const __m256i half = _mm256_cvtepu16_epi32(_mm256_cvtps_ph(value, _MM_FROUND_TO_NEAREST_INT));
     const __m256i nan = _mm256_or_si256(_mm256_and_si256(half, _mm256_set1_epi32(0x8000)), _mm256_set1_epi32(0x7e00));

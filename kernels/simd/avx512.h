@@ -130,6 +130,10 @@ struct Simd {
 // writes 0x7e00.
 struct Half {
   static __m512 to_float(__m512i half) { return _mm512_cvtph_ps(_mm512_cvtepi32_epi16(half)); }
+  static __m512 load(const uint16_t* p) {
+    return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+  }
+  static __m512 round(__m512 value) { return _mm512_cvtph_ps(_mm512_cvtps_ph(value, _MM_FROUND_TO_NEAREST_INT)); }
   static __m512i from_float(__m512 value) {
     const __m512i half = _mm512_cvtepu16_epi32(_mm512_cvtps_ph(value, _MM_FROUND_TO_NEAREST_INT));
     const __m512i nan = _mm512_or_si512(_mm512_and_si512(half, _mm512_set1_epi32(0x8000)), _mm512_set1_epi32(0x7e00));

@@ -23,6 +23,17 @@ struct Half {
     return V::from_bits(V::or_i(result, sign));
   }
 
+  // `lanes` of them from memory. Exponent and mantissa, moved to where a float has them, need a factor of 2^112 only, but
+  // for infinity and NaN.
+  static F load(const uint16_t* p) {
+    const I half = V::load_u16(p), magnitude = V::and_i(half, V::set_i(0x7fff));
+    if (V::any(V::gt_i(magnitude, V::set_i(0x7bff)))) return to_float(half);
+    const F scaled = V::mul(V::from_bits(V::shl<13>(magnitude)), V::set(0x1p+112f));
+    return V::from_bits(V::or_i(V::bits(scaled), V::shl<16>(V::sub_i(half, magnitude))));
+  }
+
+  static F round(F value) { return to_float(from_float(value)); }
+
   // float -> 16-bit patterns in 32-bit lanes.
   static I from_float(F value) {
     const I bits = V::bits(value);

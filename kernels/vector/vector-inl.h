@@ -139,12 +139,12 @@ inline F tanh_of(F x) {
 inline F silu_of(F x) { return Simd::div(x, Simd::add(Simd::set(1.0f), exp_of(Simd::neg(x)))); }
 
 inline F gelu_of(F x) {
-  const F y = Half::to_float(Half::from_float(x));
+  const F y = Half::round(x);
   const F cube = Simd::mul(Simd::mul(Simd::set(kGeluCube), y), y);
   const F inner = Simd::mul(Simd::mul(Simd::set(kGeluScale), y), Simd::add(Simd::set(1.0f), cube));
   const F gelu = Simd::mul(Simd::mul(Simd::set(0.5f), y), Simd::add(Simd::set(1.0f), tanh_of(inner)));
   const F low = Simd::set(-10.0f), high = Simd::set(10.0f);
-  const F rounded = Half::to_float(Half::from_float(gelu));
+  const F rounded = Half::round(gelu);
   const F above = Simd::select(Simd::either(Simd::lt(high, x), Simd::eq(high, x)), x, rounded);
   return Simd::select(Simd::either(Simd::lt(x, low), Simd::eq(x, low)), Simd::set(0.0f), above);
 }
@@ -237,7 +237,7 @@ void rotate_halves(float* row, const float* cosines, const float* sines, size_t 
 
 void half_to_float(float* target, const uint16_t* a, size_t count) {
   size_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) Simd::store(target + i, Half::to_float(Simd::load_u16(a + i)));
+  for (; i + kLanes <= count; i += kLanes) Simd::store(target + i, Half::load(a + i));
   for (; i < count; ++i) target[i] = ::half_to_float(a[i]);
 }
 
