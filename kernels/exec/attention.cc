@@ -164,12 +164,13 @@ void attend(const Step& o, Run& run, const Tile& tile) {
       }
     }
     const uint32_t page = pages[start / kPagePositions];
-    const AttentionBlock block = {keys_of(run, keys, page, head, memory.keys),
-                                  values_of(run, values, page, head, smaller(end - start, kPagePositions), memory.values),
-                                  keys.width,
-                                  columns,
-                                  o.number(4),
-                                  o.number(5)};
+    const AttentionBlock block = {
+        keys_of(run, keys, page, head, memory.keys),
+        values_of(run, values, page, head, smaller(end - start, kPagePositions), memory.values),
+        keys.width,
+        columns,
+        o.number(4),
+        o.number(5)};
     run.vectors.attend(memory.queries + first * tile.heads, (last + 1 - first) * tile.heads, block);
   }
   for (size_t q = 0; q < count; ++q) {
@@ -193,8 +194,7 @@ void attention(const Step& o, Run& run) {
     const size_t end = smaller(tile.token + together, run.rows);
     for (; tile.token < end; tile.token += tile.tokens) {
       tile.tokens = 1;
-      while (tile.token + tile.tokens < end &&
-             run.sequences[tile.token + tile.tokens] == run.sequences[tile.token]) {
+      while (tile.token + tile.tokens < end && run.sequences[tile.token + tile.tokens] == run.sequences[tile.token]) {
         ++tile.tokens;
       }
       attend(o, run, tile);

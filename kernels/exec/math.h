@@ -1,6 +1,6 @@
-// Sine and cosine whose bits are the same on every machine and in WebAssembly: no libm, no fused multiply-add. In double
-// precision (error below 1e-14), so that the float they are rounded to is the nearest one but for cases in a hundred
-// million. The other elementary functions are those of vector/.
+// Sine and cosine whose bits are the same on every machine and in WebAssembly: no libm, no fused multiply-add. In
+// double precision (error below 1e-14), so that the float they are rounded to is the nearest one but for cases in a
+// hundred million. The other elementary functions are those of vector/.
 #pragma once
 
 #include <stdint.h>

@@ -1,5 +1,6 @@
-// The operations of a program, one function each, over the rows that vector/ and the products compute. Each runs on every thread of the session and computes that thread's share; a share is whole outputs,
-// so no result depends on how many threads there are. Nothing is checked here: exec/verify.cc has.
+// The operations of a program, one function each: which rows each thread computes with the functions of vector/ and
+// product/. A thread's share is whole outputs, so no result depends on how many threads there are. Nothing is checked
+// here: exec/verify.cc has.
 #pragma once
 
 #include "exec/pages.h"
@@ -55,6 +56,7 @@ size_t scratch_columns(const Program& program, const qs_weight* weights, size_t 
 
 // Floats a thread needs for itself during a product.
 size_t product_scratch(const Program& program);
+// Floats a thread needs for itself during this attention.
 size_t attention_scratch(const Step& o, const Program& program);
 
 // The widest input of a product.
@@ -83,6 +85,7 @@ void store(const Step& o, Run& run);
 void attention(const Step& o, Run& run);
 
 // Floats of scratch that an attention needs.
+// Floats a thread needs for itself during this attention.
 size_t attention_scratch(const Step& o, const Program& program);
 
 // Runs one operation and meets the other threads after it.

@@ -7,10 +7,10 @@
 //   page 0                      page 1 …
 //   | head 0: … | head 1: … |   | head 0: …
 //
-// A head's block in a page has what attention reads together (vector/vector.h). Values lie position after position; keys
-// column after column, each at 32 positions, so that the scores of many positions are computed at once and none has to be
-// summed across the lanes of a register. Blocks are 4 to 8 KB for a width of 64 or 128 in F16, and with fewer positions a
-// page more would be looked up than is read.
+// A head's block in a page has what attention reads together (vector/vector.h). Values lie position after position;
+// keys column after column, each at 32 positions, so that the scores of many positions are computed at once and none
+// has to be summed across the lanes of a register. Blocks are 4 to 8 KB for a width of 64 or 128 in F16, and with fewer
+// positions a page more would be looked up than is read.
 #pragma once
 
 #include "exec/program.h"

@@ -69,13 +69,28 @@ struct qs_session {
 namespace {
 
 void run_step(qs_session* session, uint32_t thread) {
-  Run run = {
-      session->program,   session->weights,   session->slots,   session->keys,
-      session->values,    session->pages,     session->rounded, session->tokens,
-      session->sequences, session->positions, session->cells,   session->wanted,
-      session->count,     session->outputs,   session->count,   session->isa,
-      session->turns,     vector_of(session->isa),
-      &session->meeting,  session->threads,   thread,           session->scratch + thread * session->scratch_floats};
+  Run run = {session->program,
+             session->weights,
+             session->slots,
+             session->keys,
+             session->values,
+             session->pages,
+             session->rounded,
+             session->tokens,
+             session->sequences,
+             session->positions,
+             session->cells,
+             session->wanted,
+             session->count,
+             session->outputs,
+             session->count,
+             session->isa,
+             session->turns,
+             vector_of(session->isa),
+             &session->meeting,
+             session->threads,
+             thread,
+             session->scratch + thread * session->scratch_floats};
   each_token(run, [&](size_t token) { run.turns.turn(run.program, token, run.positions[token]); });
   run.meet();
   Step step = {session->program.code};

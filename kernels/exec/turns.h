@@ -1,5 +1,6 @@
 // Cosines and sines by which ROPE rotates, for every frequency and every token of a step: computed once when the step
-// begins, not in each layer for keys and queries (512 tokens of 32 pairs take 1 ms so, and would take 48 ms in 24 layers).
+// begins, not in each layer for keys and queries (512 tokens of 32 pairs take 1 ms so, and would take 48 ms in 24
+// layers).
 #pragma once
 
 #include "exec/math.h"

@@ -1,7 +1,7 @@
 // Quantsmith executor: runs one forward pass of a language model per call. The pass is a program, a list of operations
 // over activations, weights and caches, which the caller compiles from a model's description; this code knows neither
 // architectures nor files. Native and WebAssembly run the same program and give the same bits: sums are taken in a
-// fixed order, elementary functions are our own (exec/math.h), and no result depends on the number of threads.
+// fixed order, elementary functions are our own (vector/, exec/math.h), and no result depends on the number of threads.
 //
 // Absent on purpose: sampling, tokenizers, graphs that change between steps, allocation while a step runs.
 //

@@ -23,8 +23,8 @@ struct Half {
     return V::from_bits(V::or_i(result, sign));
   }
 
-  // `lanes` of them from memory. Exponent and mantissa, moved to where a float has them, need a factor of 2^112 only, but
-  // for infinity and NaN.
+  // `lanes` of them from memory. Exponent and mantissa, moved to where a float has them, need a factor of 2^112 only,
+  // but for infinity and NaN.
   static F load(const uint16_t* p) {
     const I half = V::load_u16(p), magnitude = V::and_i(half, V::set_i(0x7fff));
     if (V::any(V::gt_i(magnitude, V::set_i(0x7bff)))) return to_float(half);

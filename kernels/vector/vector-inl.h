@@ -248,13 +248,17 @@ void float_to_half(uint16_t* target, const float* a, size_t count) {
 }
 
 // ---- Attention ----
+//
+// On Zen 3 (AVX2, 512 tokens of 14 heads of 64 in 24 layers): 250 ms, 0.035 ns per product and sum, where 0.027 is what
+// two multiplications and two additions a cycle allow; SSE2 needs 720 ms, WebAssembly 770 (kernels/bench/vector.mjs).
 
 // Queries whose scores are computed together: as many as there are registers for. They share the loads of the keys, and
 // their sums are chains enough to hide the latency of an addition.
 constexpr size_t kTogether = kLanes == 16 ? 4 : kLanes == 8 ? 2 : 1;
 
 template <size_t queries>
-inline void score(const AttentionQuery* query, const AttentionBlock& block, F (&sums)[queries][kBlockVectors]) {
+inline void score(const AttentionQuery* query, const AttentionBlock& block, float (*scores)[kBlockPositions]) {
+  F sums[queries][kBlockVectors];
   for (size_t q = 0; q < queries; ++q) {
     for (size_t v = 0; v < kBlockVectors; ++v) sums[q][v] = Simd::set(0.0f);
   }
@@ -266,6 +270,9 @@ inline void score(const AttentionQuery* query, const AttentionBlock& block, F (&
       const F key = Simd::load(keys + v * kLanes);
       for (size_t q = 0; q < queries; ++q) sums[q][v] = Simd::add(sums[q][v], Simd::mul(value[q], key));
     }
+  }
+  for (size_t q = 0; q < queries; ++q) {
+    for (size_t v = 0; v < kBlockVectors; ++v) Simd::store(scores[q] + v * kLanes, sums[q][v]);
   }
 }
 
@@ -284,35 +291,36 @@ inline void mix_columns(float* mixed, const AttentionQuery& query, const float* 
   for (size_t v = 0; v < vectors; ++v) Simd::store(mixed + v * kLanes, sums[v]);
 }
 
-// From the sums of the scores on.
-inline void take_in(AttentionQuery& query, const AttentionBlock& block, const F (&sums)[kBlockVectors]) {
-  float scores[kBlockPositions];
+// Scores become weights; what was mixed before shrinks if a score is larger than all before.
+inline void weigh(AttentionQuery& query, const AttentionBlock& block, float* scores) {
   const F factor = Simd::set(block.scale), cap = Simd::set(block.cap);
-  for (size_t v = 0; v < kBlockVectors; ++v) {
-    const F scaled = Simd::mul(sums[v], factor);
-    Simd::store(scores + v * kLanes, block.cap != 0.0f ? soft_cap_of(scaled, cap) : scaled);
+  for (size_t i = 0; i < kBlockPositions; i += kLanes) {
+    const F scaled = Simd::mul(Simd::load(scores + i), factor);
+    Simd::store(scores + i, block.cap != 0.0f ? soft_cap_of(scaled, cap) : scaled);
   }
   for (size_t p = 0; p < query.begin; ++p) scores[p] = -__builtin_inff();
   for (size_t p = query.end; p < kBlockPositions; ++p) scores[p] = -__builtin_inff();
   F most = Simd::load(scores);
-  for (size_t v = 1; v < kBlockVectors; ++v) most = Simd::max(Simd::load(scores + v * kLanes), most);
+  for (size_t i = kLanes; i < kBlockPositions; i += kLanes) most = Simd::max(Simd::load(scores + i), most);
   float lanes[kLanes];
   Simd::store(lanes, most);
   float largest = query.largest;
   for (size_t j = 0; j < kLanes; ++j) largest = lanes[j] > largest ? lanes[j] : largest;
   if (largest != query.largest) {
-    const float shrunk = query.largest - largest;
-    Simd::store(lanes, exp_of(Simd::set(shrunk)));
+    Simd::store(lanes, exp_of(Simd::set(query.largest - largest)));
     query.largest = largest;
     query.total *= lanes[0];
     scale(query.mixed, query.mixed, lanes[0], block.value_columns);
   }
   query.total += exp_below(scores, scores, largest, kBlockPositions);
+}
+
+inline void mix_values(const AttentionQuery& query, const AttentionBlock& block, const float* weights) {
   constexpr size_t widest = 8;
   const float* values = block.values;
   float* mixed = query.mixed;
   const auto mix_some = [&]<size_t vectors>() {
-    mix_columns<vectors>(mixed, query, scores, values, block.value_columns);
+    mix_columns<vectors>(mixed, query, weights, values, block.value_columns);
     mixed += vectors * kLanes, values += vectors * kLanes;
   };
   size_t vectors = block.value_columns / kLanes;
@@ -322,17 +330,20 @@ inline void take_in(AttentionQuery& query, const AttentionBlock& block, const F 
   if (vectors & 1) mix_some.template operator()<1>();
 }
 
-template <size_t queries>
-inline void attend_together(AttentionQuery* query, const AttentionBlock& block) {
-  F sums[queries][kBlockVectors];
-  score<queries>(query, block, sums);
-  for (size_t q = 0; q < queries; ++q) take_in(query[q], block, sums[q]);
-}
-
+// Step by step for some queries at a time, so that work of several is under way at once: against one query after the
+// other, SSE2 takes 17 % less, AVX2 3 %.
 void attend(AttentionQuery* queries, size_t count, const AttentionBlock& block) {
-  size_t q = 0;
-  for (; q + kTogether <= count; q += kTogether) attend_together<kTogether>(queries + q, block);
-  for (; q < count; ++q) attend_together<1>(queries + q, block);
+  constexpr size_t kQueries = 8;
+  float scores[kQueries][kBlockPositions];
+  for (; count > 0;) {
+    const size_t some = count < kQueries ? count : kQueries;
+    size_t q = 0;
+    for (; q + kTogether <= some; q += kTogether) score<kTogether>(queries + q, block, scores + q);
+    for (; q < some; ++q) score<1>(queries + q, block, scores + q);
+    for (q = 0; q < some; ++q) weigh(queries[q], block, scores[q]);
+    for (q = 0; q < some; ++q) mix_values(queries[q], block, scores[q]);
+    queries += some, count -= some;
+  }
 }
 
 }  // namespace

@@ -9,6 +9,7 @@ import { availableFileTypes } from '../../src/core/quantize/preview.js';
 import type { StepRequest } from '../../src/engine/executor.js';
 import type { ExecutorAddon } from '../../src/engine/executors/native.js';
 import { compileProgram } from '../../src/engine/graph/architectures.js';
+import { loadBackend } from '../../src/platform/load-backend.js';
 import { openModel, requireModel } from '../../src/platform/open-model.js';
 import { openSession, type OpenSessionOptions } from '../../src/platform/open-session.js';
 import { root, scratch, tinycoder } from '../worker/built-worker.js';
@@ -92,19 +93,27 @@ describe('the example model', () => {
     }
   });
 
-  test('the same bits for every backend, number of threads and division into steps', async () => {
-    const expected = await logits(tinycoder, IDS, { backend: 'wasm' });
-    for (const backend of backends) {
-      for (const threads of [1, 2, 5]) {
-        for (const steps of [1, 5, 12]) {
-          const found = await logits(tinycoder, IDS, { backend, threads, steps });
-          expect(Buffer.from(found.buffer).equals(Buffer.from(expected.buffer)), `${backend} ${threads} ${steps}`).toBe(
-            true,
-          );
-        }
+  // 75 tokens: more than two pages of the cache, and steps that begin and end inside of them.
+  const longer = Array.from({ length: 75 }, (_, i) => (IDS[i % IDS.length]! * (1 + (i >> 3)) + i) % 4096);
+
+  test.each(['f32', 'f16'] as const)(
+    'the same bits for every backend, instruction set, number of threads and division into steps; cache in %s',
+    async cacheType => {
+      const expected = await logits(tinycoder, longer, { backend: 'wasm', cacheType });
+      const check = async (asked: Asked): Promise<void> => {
+        const found = await logits(tinycoder, longer, { cacheType, ...asked });
+        expect(Buffer.from(found.buffer).equals(Buffer.from(expected.buffer)), JSON.stringify(asked)).toBe(true);
+      };
+      for (const backend of backends) {
+        await check({ backend, threads: 1, steps: 1 });
+        await check({ backend, threads: 2, steps: 29 });
+        await check({ backend, threads: 5, steps: 75 });
+        const { isas } = (await loadBackend(backend, kernels)).backend;
+        for (const isa of isas) await check({ backend, isa });
       }
-    }
-  });
+    },
+    240_000,
+  );
 
   test('more threads than a session can have', async () => {
     const expected = await logits(tinycoder, IDS);

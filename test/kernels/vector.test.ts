@@ -99,7 +99,7 @@ describe(`vector functions (QUANTSMITH_TEST_SEED=${SEED})`, () => {
   });
 
   it("gelu: every value of llama.cpp's table", () => {
-    const { f16round } = Math as unknown as { f16round(x: number): number };
+    const { f16round } = Math as unknown as { readonly f16round: (x: number) => number };
     const f = Math.fround;
     const { backend } = targets[0]!;
     const halves = new Float32Array(1 << 16);
