@@ -83,6 +83,10 @@ struct alignas(32) Unit32 {
 struct ScalarOps {
   static float half(uint16_t bits) { return half_to_float(bits); }
 
+  static void round_to_half(const float* x, size_t count, float* target) {
+    for (size_t i = 0; i < count; ++i) target[i] = half_to_float(float_to_half(x[i]));
+  }
+
   // target[i] = table[packed[i] & 15], target[count + i] = table[packed[i] >> 4]
   template <size_t count>
   static void lookup_nibbles(const int8_t* table, const uint8_t* packed, int8_t* target) {
@@ -171,7 +175,7 @@ struct Product_q5_1 : Format32<block_q5_1, false, 31, 0, true, 1> {
 struct Product_q8_0 : Format32<block_q8_0, true, 128, 0, false, 1> {
   template <class Ops>
   static void unpack(const Block& block, size_t, Unit32* unit) {
-    __builtin_memcpy(unit->codes, block.codes, sizeof unit->codes);
+    store_as(unit->codes, load_as<U8x32>(block.codes));
     unit->d = Ops::half(block.d);
   }
 };

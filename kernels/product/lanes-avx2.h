@@ -45,6 +45,23 @@ struct Lanes {
 
   static float half(uint16_t bits) { return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(bits))); }
 
+  static F4 halves4(uint16_t a, uint16_t b, uint16_t c, uint16_t d) {
+    const __m128i bits = _mm_insert_epi16(_mm_insert_epi16(_mm_insert_epi16(_mm_cvtsi32_si128(a), b, 1), c, 2), d, 3);
+    return _mm_cvtph_ps(bits);
+  }
+
+  // A NaN becomes the one that the scalar rounding makes of it.
+  static void round_to_half(const float* x, size_t count, float* target) {
+    size_t i = 0;
+    for (; i + 8 <= count; i += 8) {
+      const F value = load(x + i);
+      const F rounded = _mm256_cvtph_ps(_mm256_cvtps_ph(value, _MM_FROUND_TO_NEAREST_INT));
+      const F nan = _mm256_or_ps(_mm256_and_ps(value, set(-0.0f)), set(__builtin_nanf("")));
+      store(target + i, _mm256_blendv_ps(rounded, nan, _mm256_cmp_ps(value, value, _CMP_UNORD_Q)));
+    }
+    ScalarOps::round_to_half(x + i, count - i, target + i);
+  }
+
   template <size_t count>
   static void lookup_nibbles(const int8_t* table, const uint8_t* packed, int8_t* target) {
     const __m128i low_bits = _mm_set1_epi8(15);

@@ -87,6 +87,17 @@ void few_256(const ProductJob& job) {
   }
 }
 
+// The scales of a unit in four rows. Those of binary16 are converted together: one by one they took a third of the time
+// of Q8_0 and Q4_0.
+template <class Format>
+Lanes::F4 scales_of(const Quad<typename Format::Block>& quad, size_t block, const Unit32* units) {
+  if constexpr (requires(typename Format::Block b) { b.d; }) {
+    return Lanes::halves4(quad.row[0][block].d, quad.row[1][block].d, quad.row[2][block].d, quad.row[3][block].d);
+  } else {
+    return Lanes::set4(units[0].d, units[1].d, units[2].d, units[3].d);
+  }
+}
+
 template <class Format>
 void few_32(const ProductJob& job) {
   for (size_t first = job.begin; first < job.end; first += 4) {
@@ -99,7 +110,7 @@ void few_32(const ProductJob& job) {
       for (size_t i = 0; i < 4; ++i) {
         Format::template unpack<Lanes>(quad.row[i][u / Format::units], u % Format::units, units + i);
       }
-      const Lanes::F4 d = Lanes::set4(units[0].d, units[1].d, units[2].d, units[3].d);
+      const Lanes::F4 d = scales_of<Format>(quad, u / Format::units, units);
       for (size_t k = 0; k < job.lane_count; ++k) {
         const Blocks32 x = Blocks32::of(job.lanes[k].input, job.columns);
         Lanes::I sums[4];
@@ -471,7 +482,7 @@ void multiply(const ProductJob& job) {
 #define QS_DEFINE(type, isa)                                                                        \
   void QS_KERNEL_NAME(product, type, isa)(const ProductJob& job) { multiply<Product_##type>(job); } \
   void QS_KERNEL_NAME(prepare, type, isa)(const float* values, size_t columns, void* row) {         \
-    prepare_input<Product_##type::input>(values, columns, row);                                     \
+    prepare_input<Product_##type::input, Lanes>(values, columns, row);                                     \
   }
 #include "simd/instantiate.h"
 #include "product/kernels.inc"
