@@ -5,13 +5,16 @@
 
 #include "exec/math.h"
 #include "exec/pages.h"
+#include "quant/q8_0.h"
 
 namespace qs {
 namespace {
 
 // Writes a row into the cache.
 inline void store_row(int32_t cache_type, const float* source, size_t width, void* row) {
-  if (cache_type == 1) {
+  if (cache_type == kCacheQ8_0) {
+    quantize_row_q8_0_ref(source, static_cast<block_q8_0*>(row), width, nullptr);
+  } else if (cache_type == kCacheF16) {
     uint16_t* target = static_cast<uint16_t*>(row);
     for (size_t i = 0; i < width; ++i) target[i] = float_to_half(source[i]);
   } else {
@@ -21,7 +24,10 @@ inline void store_row(int32_t cache_type, const float* source, size_t width, voi
 
 // Value `i` of a row of the cache.
 inline float cached_value(int32_t cache_type, const void* row, size_t i) {
-  return cache_type == 1 ? half_to_float(static_cast<const uint16_t*>(row)[i]) : static_cast<const float*>(row)[i];
+  if (cache_type == kCacheF32) return static_cast<const float*>(row)[i];
+  if (cache_type == kCacheF16) return half_to_float(static_cast<const uint16_t*>(row)[i]);
+  const block_q8_0& block = static_cast<const block_q8_0*>(row)[i / 32];
+  return static_cast<float>(block.codes[i % 32]) * half_to_float(block.d);
 }
 
 // scores[q * stride + p] = query q . key p, summed in the order of dot() (exec/math.h).

@@ -70,14 +70,14 @@ describe.skipIf(process.env['CI'] !== 'true' && !existsSync(addon))('a process w
       readonly total: number;
       readonly cpu: number;
     }
-    const quiet = run('measure', program, '150') as Measured;
+    const quiet = run('measure', program, '40') as Measured;
     const cores = os.availableParallelism();
     const others: ChildProcess[] = Array.from({ length: cores }, () =>
       spawn(process.execPath, ['-e', 'for (;;);'], { stdio: 'ignore' }),
     );
     let busy: Measured;
     try {
-      busy = run('measure', program, '150') as Measured;
+      busy = run('measure', program, '40') as Measured;
     } finally {
       others.forEach(other => other.kill('SIGKILL'));
     }
@@ -85,8 +85,9 @@ describe.skipIf(process.env['CI'] !== 'true' && !existsSync(addon))('a process w
     const moreWork = busy.cpu / quiet.cpu;
     console.log(`${cores} other processes: ${slower.toFixed(2)} times as long, ${moreWork.toFixed(2)} times the work`);
     // One of two gets half a core: twice as long, and again for parts that are waited for. Threads that had to meet at
-    // every operation would need a turn of the scheduler (3 ms and more) for each of a step's hundred operations.
-    expect(slower).toBeLessThan(8);
+    // every operation would need a turn of the scheduler (3 ms and more) for each of a step's hundred operations. What
+    // others do at the cores besides makes the time uncertain, but not the work: who waits must not spin.
+    expect(slower).toBeLessThan(12);
     expect(moreWork).toBeLessThan(2);
   });
 });

@@ -1,12 +1,12 @@
 // Sessions: several sequences in one cache against each alone, room in the cache, steps that are cancelled, and what a
 // session may be asked while it is at a step.
 import path from 'node:path';
-import { existsSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { StepRequest } from '../../src/engine/executor.js';
 import { openSession, type OpenedSession, type OpenSessionOptions } from '../../src/platform/open-session.js';
 import { randomSource } from '../kernels/support.js';
-import { root, tinycoder } from '../worker/built-worker.js';
+import { root, scratch, tinycoder } from '../worker/built-worker.js';
 
 const kernels = path.join(root, 'dist/kernels');
 const VOCABULARY = 4096;
@@ -20,9 +20,9 @@ afterEach(async () => {
   await Promise.all(opened.splice(0).map(one => one.close()));
 });
 
-async function open(options: Partial<OpenSessionOptions> = {}): Promise<OpenedSession['session']> {
+async function open(options: Partial<OpenSessionOptions> = {}, model = tinycoder): Promise<OpenedSession['session']> {
   const defaults = { backend: 'auto', kernels, threads: 2, context: 128, batch: 128, cacheType: 'f32' } as const;
-  const one = await openSession(tinycoder, { ...defaults, ...options });
+  const one = await openSession(model, { ...defaults, ...options });
   opened.push(one);
   return one.session;
 }
@@ -220,6 +220,24 @@ test('the same bits on every instruction set', async () => {
     }
   }
   expect(seen.length).toBeGreaterThan(1);
+});
+
+test.skipIf(!backends.includes('native'))('a file that is cut off while it is open', async () => {
+  const { folder, remove } = scratch();
+  try {
+    const file = path.join(folder, 'model.gguf');
+    copyFileSync(tinycoder, file);
+    const session = await open({ backend: 'native' }, file);
+    await session.step({ tokens: Int32Array.of(1) });
+    const whole = readFileSync(file);
+    truncateSync(file, whole.length - 5000);
+    expect(await refused(() => session.step({ tokens: Int32Array.of(2) }))).toBe('engine/file-too-short');
+    expect(session.length()).toBe(1);
+    writeFileSync(file, whole);
+    expect((await session.step({ tokens: Int32Array.of(2) })).length).toBe(VOCABULARY);
+  } finally {
+    remove();
+  }
 });
 
 describe.skipIf(!backends.includes('native'))('cancelled steps', () => {
