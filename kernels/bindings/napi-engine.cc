@@ -31,14 +31,27 @@ struct File {
   const uint8_t* data = nullptr;
   size_t bytes = 0;
   size_t references = 1;  // JavaScript's, and one per session
+  int descriptor = -1;
 };
 
 void release(File* file) {
   if (--file->references != 0) return;
 #if !defined(_WIN32)
   if (file->data) munmap(const_cast<uint8_t*>(file->data), file->bytes);
+  if (file->descriptor >= 0) close(file->descriptor);
 #endif
   free(file);
+}
+
+// Whether a file is still as long as it is mapped. Reading a page that was cut off ends the process with a signal;
+// nothing can be done about a file that is cut off while a step reads it, but one that was before is seen.
+bool is_whole(const File* file) {
+#if !defined(_WIN32)
+  struct stat facts;
+  return fstat(file->descriptor, &facts) == 0 && static_cast<size_t>(facts.st_size) >= file->bytes;
+#else
+  return true;
+#endif
 }
 
 struct Session {
@@ -115,14 +128,17 @@ napi_value map_file(napi_env env, napi_callback_info info) {
     return fail(env, "io/map-failed", "The file cannot be opened, or is not a regular file with something in it.");
   }
   void* data = mmap(nullptr, static_cast<size_t>(facts.st_size), PROT_READ, MAP_SHARED, descriptor, 0);
-  close(descriptor);
-  if (data == MAP_FAILED) return fail(env, "io/map-failed", "The file cannot be mapped into memory.");
+  if (data == MAP_FAILED) {
+    close(descriptor);
+    return fail(env, "io/map-failed", "The file cannot be mapped into memory.");
+  }
   File* file = static_cast<File*>(malloc(sizeof(File)));
   if (!file) {
     munmap(data, static_cast<size_t>(facts.st_size));
+    close(descriptor);
     return fail(env, "engine/out-of-memory", "No memory.");
   }
-  *file = File{static_cast<const uint8_t*>(data), static_cast<size_t>(facts.st_size), 1};
+  *file = File{static_cast<const uint8_t*>(data), static_cast<size_t>(facts.st_size), 1, descriptor};
   const auto finalize = [](napi_env, void* native, void*) { release(static_cast<File*>(native)); };
   return wrap(env, file, &kFileTag, finalize);
 #endif
@@ -143,8 +159,14 @@ bool read_weights(napi_env env, const double* table, size_t count, File* const* 
     }
     const size_t index = static_cast<size_t>(row[0]);
     const uint64_t offset = static_cast<uint64_t>(row[1]), bytes = static_cast<uint64_t>(row[2]);
-    if (index >= file_count || offset > files[index]->bytes || bytes > files[index]->bytes - offset) {
-      fail(env, "kernel/bad-argument", "weights", "inside their files");
+    if (index >= file_count) {
+      fail(env, "kernel/bad-argument", "weights", "of files that are given");
+      return false;
+    }
+    if (offset > files[index]->bytes || bytes > files[index]->bytes - offset) {
+      char message[80];
+      snprintf(message, sizeof message, "A weight lies outside its file: engine/file-too-short at %zu.", i);
+      fail(env, "engine/file-too-short", message);
       return false;
     }
     weights[i] = {files[index]->data + offset,   bytes,
@@ -268,6 +290,11 @@ napi_value step(napi_env env, napi_callback_info info) {
   const size_t count = tokens.bytes / sizeof(int32_t);
   if ((sequences.data && sequences.bytes != tokens.bytes) || (wanted.data && wanted.bytes != count)) {
     return fail(env, "kernel/bad-argument", "sequences and wanted", "as long as tokens");
+  }
+  for (size_t i = 0; i < session->file_count; ++i) {
+    if (!is_whole(session->files[i])) {
+      return fail(env, "engine/file-too-short", "A file of the model was cut off.");
+    }
   }
   return session->thread.ask(env, a[0], static_cast<const int32_t*>(tokens.data),
                              static_cast<const int32_t*>(sequences.data), static_cast<const uint8_t*>(wanted.data),

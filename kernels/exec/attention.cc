@@ -1,6 +1,6 @@
 // Keys and values of a layer: storing them, and attending to them. Both lie in pages (exec/pages.h).
 #include "exec/operations.h"
-#include "quant/common.h"
+#include "quant/q8_0.h"
 
 namespace qs {
 
@@ -9,7 +9,7 @@ namespace {
 // The keys or the values of a layer.
 struct Cached {
   uint8_t* memory;
-  bool half;
+  int32_t type;  // CacheType
   size_t heads, width;
 
   static Cached keys(const Run& run, int32_t layer) {
@@ -20,23 +20,41 @@ struct Cached {
   }
   // A head's keys or values in a page.
   uint8_t* block(uint32_t page, size_t head) const {
-    return memory + (page * heads + head) * kPagePositions * width * (half ? sizeof(uint16_t) : sizeof(float));
+    return memory + (page * heads + head) * kPagePositions * cached_row_bytes(type, width);
   }
 
  private:
   static Cached of(const Run& run, uint8_t* memory, int32_t layer, int32_t columns) {
     const size_t heads = static_cast<size_t>(run.program.layers[layer].heads);
-    return {memory, run.program.header->cache_type == 1, heads, static_cast<size_t>(columns) / heads};
+    return {memory, run.program.header->cache_type, heads, static_cast<size_t>(columns) / heads};
   }
 };
+
+// Keys of a head in Q8_0: codes[width][32 positions], then the scales of every 32 columns, [width / 32][32 positions].
+uint16_t* q8_0_scales(uint8_t* block, size_t width) {
+  return reinterpret_cast<uint16_t*>(block + width * kPagePositions);
+}
+
+void store_q8_0_keys(uint8_t* block, size_t width, size_t within, const float* source) {
+  for (size_t g = 0; g < width / 32; ++g) {
+    block_q8_0 coded;
+    quantize_row_q8_0_ref(source + 32 * g, &coded, 32, nullptr);
+    for (size_t i = 0; i < 32; ++i) block[(32 * g + i) * kPagePositions + within] = static_cast<uint8_t>(coded.codes[i]);
+    q8_0_scales(block, width)[g * kPagePositions + within] = coded.d;
+  }
+}
 
 void store_keys(const Cached& keys, uint32_t cell, const float* source) {
   const size_t within = cell % kPagePositions;
   for (size_t head = 0; head < keys.heads; ++head, source += keys.width) {
     uint8_t* block = keys.block(cell / kPagePositions, head);
+    if (keys.type == kCacheQ8_0) {
+      store_q8_0_keys(block, keys.width, within, source);
+      continue;
+    }
     for (size_t i = 0; i < keys.width; ++i) {
       const size_t at = i * kPagePositions + within;
-      if (keys.half)
+      if (keys.type == kCacheF16)
         reinterpret_cast<uint16_t*>(block)[at] = float_to_half(source[i]);
       else
         reinterpret_cast<float*>(block)[at] = source[i];
@@ -45,13 +63,15 @@ void store_keys(const Cached& keys, uint32_t cell, const float* source) {
 }
 
 void store_values(const Run& run, const Cached& values, uint32_t cell, const float* source) {
-  const size_t at = cell % kPagePositions * values.width;
+  const size_t at = cell % kPagePositions * cached_row_bytes(values.type, values.width);
   for (size_t head = 0; head < values.heads; ++head, source += values.width) {
-    uint8_t* block = values.block(cell / kPagePositions, head);
-    if (values.half)
-      run.vectors.float_to_half(reinterpret_cast<uint16_t*>(block) + at, source, values.width);
+    uint8_t* row = values.block(cell / kPagePositions, head) + at;
+    if (values.type == kCacheQ8_0)
+      quantize_row_q8_0_ref(source, reinterpret_cast<block_q8_0*>(row), values.width, nullptr);
+    else if (values.type == kCacheF16)
+      run.vectors.float_to_half(reinterpret_cast<uint16_t*>(row), source, values.width);
     else
-      __builtin_memcpy(reinterpret_cast<float*>(block) + at, source, values.width * sizeof(float));
+      __builtin_memcpy(row, source, values.width * sizeof(float));
   }
 }
 
@@ -113,8 +133,20 @@ Range seen_by(const Step& o, const Run& run, size_t token) {
 }
 
 const float* keys_of(const Run& run, const Cached& keys, uint32_t page, size_t head, float* room) {
-  const uint8_t* block = keys.block(page, head);
-  if (!keys.half) return reinterpret_cast<const float*>(block);
+  uint8_t* block = keys.block(page, head);
+  if (keys.type == kCacheF32) return reinterpret_cast<const float*>(block);
+  if (keys.type == kCacheQ8_0) {
+    for (size_t g = 0; g < keys.width / 32; ++g) {
+      float scales[kPagePositions];
+      run.vectors.half_to_float(scales, q8_0_scales(block, keys.width) + g * kPagePositions, kPagePositions);
+      for (size_t c = 32 * g; c < 32 * g + 32; ++c) {
+        const int8_t* codes = reinterpret_cast<const int8_t*>(block) + c * kPagePositions;
+        float* target = room + c * kPagePositions;
+        for (size_t p = 0; p < kPagePositions; ++p) target[p] = static_cast<float>(codes[p]) * scales[p];
+      }
+    }
+    return room;
+  }
   run.vectors.half_to_float(room, reinterpret_cast<const uint16_t*>(block), kPagePositions * keys.width);
   return room;
 }
@@ -122,14 +154,17 @@ const float* keys_of(const Run& run, const Cached& keys, uint32_t page, size_t h
 // Values at positions before `end`, in padded rows.
 const float* values_of(const Run& run, const Cached& values, uint32_t page, size_t head, size_t end, float* room) {
   const uint8_t* block = values.block(page, head);
-  const size_t width = values.width, columns = padded(width);
-  if (!values.half && width == columns) return reinterpret_cast<const float*>(block);
+  const size_t width = values.width, columns = padded(width), bytes = cached_row_bytes(values.type, width);
+  if (values.type == kCacheF32 && width == columns) return reinterpret_cast<const float*>(block);
   for (size_t p = 0; p < end; ++p) {
     float* target = room + p * columns;
-    if (values.half)
-      run.vectors.half_to_float(target, reinterpret_cast<const uint16_t*>(block) + p * width, width);
+    const uint8_t* row = block + p * bytes;
+    if (values.type == kCacheQ8_0)
+      dequantize_row_q8_0_ref(reinterpret_cast<const block_q8_0*>(row), target, width);
+    else if (values.type == kCacheF16)
+      run.vectors.half_to_float(target, reinterpret_cast<const uint16_t*>(row), width);
     else
-      __builtin_memcpy(target, reinterpret_cast<const float*>(block) + p * width, width * sizeof(float));
+      __builtin_memcpy(target, row, width * sizeof(float));
     __builtin_memset(target + width, 0, (columns - width) * sizeof(float));
   }
   return room;

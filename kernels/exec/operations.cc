@@ -92,16 +92,16 @@ void mix(const Step& o, Run& run) {
   });
 }
 
-// Rows move towards the front, so in ascending order none is overwritten before it is read; one thread does it.
+// Rows move towards the front, so in ascending order none is overwritten before it is read: all are one part.
 void wanted(const Step& o, Run& run) {
-  if (run.thread == 0) {
+  each_part(run, 1, 1, [&](size_t, size_t) {
     size_t target = 0;
     for (size_t token = 0; token < run.count; ++token) {
       if (run.wanted && run.wanted[token]) {
         __builtin_memmove(run.row(o[0], target++), run.row(o[1], token), run.columns(o[0]) * sizeof(float));
       }
     }
-  }
+  });
   run.rows = run.outputs;
 }
 
@@ -181,7 +181,6 @@ void run_operation(const Step& step, Run& run) {
     default:  // LOGITS: they lie in the caller's buffer already
       break;
   }
-  run.meet();
 }
 
 }  // namespace qs

@@ -1,6 +1,7 @@
 // The operations of a program, one function each: which rows each thread computes with the functions of vector/ and
-// product/. A thread's share is whole outputs, so no result depends on how many threads there are. Nothing is checked
-// here: exec/verify.cc has.
+// product/. Every thread of the session calls them, and each_part and each_token share the work out; a part is whole
+// outputs, so no result depends on how many threads there are. All that writes to shared memory is in parts. Nothing is
+// checked here: exec/verify.cc has.
 #pragma once
 
 #include "exec/pages.h"
@@ -12,7 +13,7 @@
 
 namespace qs {
 
-// What one step works on. Shared by its threads, but for `thread` and `scratch`.
+// What one step works on. Shared by its threads, but for `rows` and the last four, which each has for itself.
 struct Run {
   const Program& program;
   const qs_weight* weights;
@@ -34,7 +35,7 @@ struct Run {
   const Vector& vectors;
   Meeting* meeting;
   uint32_t threads;
-  uint32_t thread;
+  uint32_t phase;              // the number of the next each_part
   float* scratch;              // scratch_columns() floats of this thread's own
   int32_t prepared_slot = -1;  // what `rounded` holds: the rows of this slot, as this function writes them
   PrepareInput prepared_by = nullptr;
@@ -48,7 +49,6 @@ struct Run {
   const float* vector(int32_t weight) const {
     return weight < 0 ? nullptr : static_cast<const float*>(weights[weight].data);
   }
-  void meet() const { meeting->meet(threads); }
 };
 
 // Floats a thread needs for itself: a row of the widest weight, the blocks and queries of attention, and the like.
@@ -62,19 +62,27 @@ size_t attention_scratch(const Step& o, const Program& program);
 // The widest input of a product.
 size_t rounded_columns(const Program& program);
 
-// Calls `work(token)` for this thread's share of the tokens.
+// Calls `work(begin, end)` for parts of 0 .. count, on whichever thread is free, and returns when all are done. A step
+// that is cancelled skips the parts that are left, so a part should be work for a few milliseconds at most.
 template <class Work>
-void each_token(const Run& run, Work work) {
-  for (size_t token = run.thread; token < run.rows; token += run.threads) work(token);
+void each_part(Run& run, size_t count, size_t part, Work work) {
+  while (count / part >= 1u << 30) part *= 2;
+  // At least one, which may be empty: a phase ends when its last part does.
+  const size_t parts = count == 0 ? 1 : (count + part - 1) / part;
+  run.meeting->run(run.phase++, static_cast<uint32_t>(parts), run.threads, [&](uint32_t at) {
+    const size_t begin = at * part, end = begin + part < count ? begin + part : count;
+    if (begin < end) work(begin, end);
+  });
 }
 
-// Calls `work(begin, end)` for parts of 0 .. count, whoever is free taking the next. A step that is cancelled takes no
-// further part, so a part should be work for a few milliseconds at most.
+// Calls `work(token)` for the tokens that operations work on.
 template <class Work>
-void each_part(const Run& run, size_t count, size_t part, Work work) {
-  for (size_t begin; !run.meeting->is_cancelled() && (begin = run.meeting->take() * part) < count;) {
-    work(begin, begin + part < count ? begin + part : count);
-  }
+void each_token(Run& run, Work work) {
+  // Four parts a thread: enough that one which comes late does not keep the others.
+  const size_t part = run.rows / (4 * run.threads) + 1;
+  each_part(run, run.rows, part, [&](size_t begin, size_t end) {
+    for (size_t token = begin; token < end; ++token) work(token);
+  });
 }
 
 // The operations that have files of their own: products.cc and attention.cc.
@@ -84,11 +92,10 @@ void experts(const Step& o, Run& run);
 void store(const Step& o, Run& run);
 void attention(const Step& o, Run& run);
 
-// Floats of scratch that an attention needs.
 // Floats a thread needs for itself during this attention.
 size_t attention_scratch(const Step& o, const Program& program);
 
-// Runs one operation and meets the other threads after it.
+// Runs one operation.
 void run_operation(const Step& step, Run& run);
 
 }  // namespace qs

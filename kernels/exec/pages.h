@@ -20,8 +20,12 @@ namespace qs {
 
 constexpr size_t kPagePositions = kBlockPositions;
 
-// Rows of one head in the cache, by the program's cache type.
-inline size_t cached_row_bytes(int32_t cache_type, size_t width) { return width * (cache_type == 1 ? 2 : 4); }
+enum CacheType : int32_t { kCacheF32, kCacheF16, kCacheQ8_0, kCacheTypes };
+
+// Bytes of the row of one head in the cache; for Q8_0 the width is a multiple of 32.
+inline size_t cached_row_bytes(int32_t cache_type, size_t width) {
+  return cache_type == kCacheQ8_0 ? width / 32 * 34 : width * (cache_type == kCacheF16 ? 2 : 4);
+}
 
 // Bytes of a layer's keys or values (Layer::key_columns, Layer::value_columns) in one page.
 inline uint64_t page_bytes(const Program& program, int32_t index, int32_t Layer::*columns) {

@@ -22,7 +22,6 @@ void prepare(Run& run, const ProductKernel& kernel, int32_t slot, size_t columns
       kernel.prepare(run.row(slot, token) + b * columns, columns, run.rounded + (token * blocks + b) * columns);
     }
   });
-  run.meet();
   run.prepared_slot = slot;
   run.prepared_by = kernel.prepare;
 }

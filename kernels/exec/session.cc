@@ -34,6 +34,14 @@ struct Layout {
 
 }  // namespace
 
+// The step that is asked for.
+struct Asked {
+  const int32_t* tokens;
+  const uint8_t* wanted;
+  size_t count, outputs;
+  size_t first_phase;
+};
+
 struct qs_session {
   Program program;
   const qs_weight* weights;
@@ -51,14 +59,13 @@ struct qs_session {
   int32_t isa;
   Meeting meeting;
 
-  // The step that is asked for; `asked` counts them, so that a helper sees a new one.
-  const int32_t* tokens = nullptr;
-  const uint8_t* wanted = nullptr;
-  uint32_t* sequences;  // of each token, and so on
+  // Of each token of a step.
+  uint32_t* sequences;
   uint32_t* positions;
   uint32_t* cells;
-  size_t count = 0, outputs = 0;
-  uint32_t asked = 0;
+
+  Asked asked;
+  uint32_t asked_count = 0;  // odd while `asked` is written; goes up by two for each step, so that a helper sees it
   bool ending = false;
 #if !defined(__wasm__)
   uint32_t started = 0;  // helpers that exist
@@ -68,7 +75,10 @@ struct qs_session {
 
 namespace {
 
-void run_step(qs_session* session, uint32_t thread) {
+// An operation has three phases at most, so this many are enough for a step.
+uint32_t phases_of(const Program& program) { return 4 * static_cast<uint32_t>(program.header->operations); }
+
+void run_step(qs_session* session, const Asked& asked, uint32_t thread) {
   Run run = {session->program,
              session->weights,
              session->slots,
@@ -76,27 +86,26 @@ void run_step(qs_session* session, uint32_t thread) {
              session->values,
              session->pages,
              session->rounded,
-             session->tokens,
+             asked.tokens,
              session->sequences,
              session->positions,
              session->cells,
-             session->wanted,
-             session->count,
-             session->outputs,
-             session->count,
+             asked.wanted,
+             asked.count,
+             asked.outputs,
+             asked.count,
              session->isa,
              session->turns,
              vector_of(session->isa),
              &session->meeting,
              session->threads,
-             thread,
+             static_cast<uint32_t>(asked.first_phase),
              session->scratch + thread * session->scratch_floats};
   each_token(run, [&](size_t token) { run.turns.turn(run.program, token, run.positions[token]); });
-  run.meet();
   Step step = {session->program.code};
   for (int32_t i = 0; i < session->program.header->operations; ++i, step = step.next()) {
     run_operation(step, run);
-    if (session->meeting.stopped != 0 || run.rows == 0) return;
+    if (session->meeting.is_stopped() || run.rows == 0) return;
   }
 }
 
@@ -158,6 +167,16 @@ qs_session* lay_out(Layout& layout, const int32_t* words, size_t count, const qs
   return session;
 }
 
+// Word by word, because one thread may read what another writes; whether it was whole is checked afterwards.
+void copy_words(Asked* target, const Asked* source) {
+  static_assert(sizeof(Asked) % sizeof(size_t) == 0, "whole words");
+  size_t* to = reinterpret_cast<size_t*>(target);
+  const size_t* from = reinterpret_cast<const size_t*>(source);
+  for (size_t i = 0; i < sizeof(Asked) / sizeof(size_t); ++i) {
+    __atomic_store_n(to + i, __atomic_load_n(from + i, __ATOMIC_RELAXED), __ATOMIC_RELAXED);
+  }
+}
+
 #if !defined(__wasm__)
 struct HelperStart {
   qs_session* session;
@@ -171,10 +190,21 @@ void* help(void* argument) {
   const uint32_t thread = start->thread;
   __atomic_store_n(&start->taken, 1u, __ATOMIC_RELEASE);
   wake_all(&start->taken);
-  for (uint32_t done = 0;; ++done) {
-    while (load(&session->asked) == done) wait_while(&session->asked, done);
-    if (session->ending) return nullptr;
-    run_step(session, thread);
+  for (uint32_t seen = 0;;) {
+    // A helper may come while the next step is being written down already: what it read is of one step when the count
+    // is even and the same afterwards.
+    const uint32_t now = load(&session->asked_count);
+    if (now == seen || now % 2 != 0) {
+      wait_while(&session->asked_count, now);
+      continue;
+    }
+    if (__atomic_load_n(&session->ending, __ATOMIC_RELAXED)) return nullptr;
+    Asked asked;
+    copy_words(&asked, &session->asked);
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    if (__atomic_load_n(&session->asked_count, __ATOMIC_RELAXED) != now) continue;
+    seen = now;
+    run_step(session, asked, thread);
   }
 }
 
@@ -190,9 +220,13 @@ bool start_helpers(qs_session* session) {
 }
 #endif
 
-void ask(qs_session* session) {
-  __atomic_add_fetch(&session->asked, 1u, __ATOMIC_RELEASE);
-  wake_all(&session->asked);
+// Writes the step down for the helpers and wakes them.
+void ask(qs_session* session, const Asked& asked) {
+  __atomic_add_fetch(&session->asked_count, 1u, __ATOMIC_ACQ_REL);
+  __atomic_thread_fence(__ATOMIC_RELEASE);
+  copy_words(&session->asked, &asked);
+  __atomic_add_fetch(&session->asked_count, 1u, __ATOMIC_RELEASE);
+  wake_all(&session->asked_count);
 }
 
 qs_exec_status check_all(const int32_t* program, size_t words, const qs_weight* weights, size_t weight_count,
@@ -260,8 +294,8 @@ qs_exec_status qs_session_create(void* memory, uint64_t bytes, const int32_t* pr
 
 void qs_session_end(qs_session* session) {
 #if !defined(__wasm__)
-  session->ending = true;
-  ask(session);
+  __atomic_store_n(&session->ending, true, __ATOMIC_RELAXED);
+  ask(session, {});
   for (uint32_t i = 1; i <= session->started; ++i) pthread_join(session->helpers[i], nullptr);
 #else
   (void)session;
@@ -341,15 +375,13 @@ qs_exec_status qs_session_step(qs_session* session, const qs_step* step) {
     return QS_EXEC_BAD_STEP;
   }
   if (!append(session, step)) return QS_EXEC_CONTEXT_FULL;
-  session->tokens = step->tokens;
-  session->wanted = step->wanted;
-  session->count = count;
-  session->outputs = outputs;
   session->slots[session->logits_slot] = step->logits;
-  session->meeting.start(step->cancelled);
-  if (session->threads > 1) ask(session);
-  run_step(session, 0);
-  if (session->meeting.stopped == 0) return QS_EXEC_OK;
+  const uint32_t first_phase = static_cast<uint32_t>(session->asked.first_phase) + phases_of(session->program);
+  const Asked asked = {step->tokens, step->wanted, count, outputs, first_phase};
+  session->meeting.start(first_phase, step->cancelled);
+  ask(session, asked);
+  run_step(session, asked, 0);
+  if (!session->meeting.is_stopped()) return QS_EXEC_OK;
   take_back(session);
   return QS_EXEC_CANCELLED;
 }

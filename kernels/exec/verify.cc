@@ -2,6 +2,7 @@
 // a step of what passes cannot read or write outside its memory. Expects nothing of the words: they may be anything.
 #include "exec/verify.h"
 
+#include "exec/pages.h"
 #include "include/kernels.h"
 
 namespace qs {
@@ -180,7 +181,7 @@ qs_exec_status check_program(const int32_t* words, size_t count, const qs_weight
       static_cast<uint64_t>(header.cells) >
           static_cast<uint64_t>(header.context) * static_cast<uint32_t>(header.sequences) ||
       header.batch > header.cells || header.slots > kMaxSlots || header.layers > kMaxLayers ||
-      !positive(header.vocabulary, kMaxColumns) || header.cache_type > 1) {
+      !positive(header.vocabulary, kMaxColumns) || header.cache_type >= kCacheTypes) {
     return QS_EXEC_BAD_PROGRAM;
   }
   const Program program = Program::of(words);
@@ -194,6 +195,10 @@ qs_exec_status check_program(const int32_t* words, size_t count, const qs_weight
     if (!positive(layer.key_columns, kMaxColumns) || !positive(layer.value_columns, kMaxColumns) ||
         !positive(layer.heads, kMaxHeads) || layer.key_columns % layer.heads != 0 ||
         layer.value_columns % layer.heads != 0) {
+      return QS_EXEC_BAD_PROGRAM;
+    }
+    if (header.cache_type == kCacheQ8_0 &&
+        (layer.key_columns / layer.heads % 32 != 0 || layer.value_columns / layer.heads % 32 != 0)) {
       return QS_EXEC_BAD_PROGRAM;
     }
   }

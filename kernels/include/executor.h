@@ -16,7 +16,8 @@
 // Layout of a program, 32-bit words (floats by their bits):
 //   header    magic, version, slots, constants, layers, operations (counts), words of all operations,
 //             context (positions of one sequence at most), sequences, cells (positions of all together),
-//             batch (tokens of one step at most), vocabulary, cache type (0 F32, 1 F16)
+//             batch (tokens of one step at most), vocabulary, cache type (0 F32, 1 F16,
+//             2 Q8_0: heads have widths of a multiple of 32 then)
 //   slots     base, offset, columns: a view of `columns` floats per token, `offset` floats into the row of slot `base`
 //             (a slot that is its own base owns its memory: offset 0, rows * columns floats)
 //   layers    key columns, value columns, heads that share them out evenly

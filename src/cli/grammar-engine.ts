@@ -1,5 +1,6 @@
 // The commands that run a model: their options, help and examples.
 import { Option, type Command } from 'commander';
+import { CACHE_TYPES, type CacheType } from '../engine/graph/program-builder.js';
 import { GREEDY } from '../engine/sampler.js';
 import type { BackendChoice } from '../protocol/worker-protocol.js';
 import { collect, decimal, logitBias, nonEmpty, tokenIds, wholeNumber } from './argument-values.js';
@@ -22,7 +23,7 @@ export function addEngineCommands(program: Command, choose: (invocation: Invocat
     special: boolean;
     threads: number;
     backend: BackendChoice;
-    cacheType: 'f32' | 'f16';
+    cacheType: CacheType;
     json: boolean;
   }
   const generate = program
@@ -43,7 +44,7 @@ export function addEngineCommands(program: Command, choose: (invocation: Invocat
     .option('--special', 'recognize control tokens in the prompt', false)
     .addOption(
       new Option('--cache-type <type>', 'what keys and values of earlier tokens are kept in')
-        .choices(['f32', 'f16'])
+        .choices(CACHE_TYPES)
         .default('f16'),
     )
     .option('--json', 'print one JSON document', false);
@@ -79,7 +80,7 @@ after --count tokens.`,
     output?: string;
     threads: number;
     backend: BackendChoice;
-    cacheType: 'f32' | 'f16';
+    cacheType: CacheType;
     overwrite: boolean;
     json: boolean;
   }
@@ -92,7 +93,7 @@ after --count tokens.`,
     .option('-o, --output <file>', 'the file to write; must not exist unless --overwrite')
     .addOption(
       new Option('--cache-type <type>', 'what keys and values of earlier tokens are kept in')
-        .choices(['f32', 'f16'])
+        .choices(CACHE_TYPES)
         .default('f32'),
     )
     .option('--overwrite', 'replace an output that exists', false)

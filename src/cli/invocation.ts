@@ -2,6 +2,7 @@
 // command.
 import type { MetadataOverride } from '../core/quantize/metadata-override.js';
 import type { TensorRule } from '../core/quantize/quantization-plan.js';
+import type { CacheType } from '../engine/graph/program-builder.js';
 import type { SamplingOptions } from '../engine/sampler.js';
 import type { BackendChoice } from '../protocol/worker-protocol.js';
 
@@ -76,7 +77,7 @@ export interface EngineOptions {
   readonly threads: number;
   readonly backend: BackendChoice;
   /** What keys and values of earlier tokens are kept in. */
-  readonly cacheType: 'f32' | 'f16';
+  readonly cacheType: CacheType;
   readonly json: boolean;
 }
 

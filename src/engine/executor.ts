@@ -83,6 +83,12 @@ export function executorError(code: string, program: Program, where: number): Qu
         'Update the extension, or quantize the model to another type.',
       );
     }
+    case 'engine/file-too-short':
+      return new QuantsmithError(
+        code,
+        'The model cannot be run: its file is shorter than its header says, or was cut off since it was opened.',
+        'Wait until it is complete, or fetch the model again; then open it again.',
+      );
     case 'engine/out-of-memory':
       return new QuantsmithError(
         code,

@@ -154,6 +154,26 @@ describe('the example model', () => {
     expect(change).toBeLessThan(1e-3);
   });
 
+  test('a cache in Q8_0 changes more, by as much as its codes are coarser, and the same everywhere', async () => {
+    const [full, half] = [await logits(tinycoder, IDS), await logits(tinycoder, IDS, { cacheType: 'f16' })];
+    const codes = await logits(tinycoder, IDS, { cacheType: 'q8_0' });
+    // A code is off by up to 1/254 of the largest of 32 values m, 1 / (127 sqrt(12)) m = 2.3e-3 m on average; a value x in
+    // F16 by about 2^-11 / sqrt(12) x = 1.4e-4 x. With m from 1 to 4 times x that is 16 to 64 times as much; a factor of
+    // 3 on both sides for the few values there are.
+    const coarser = difference(codes, full) / difference(half, full);
+    console.log(
+      `Q8_0 changes logits ${coarser.toFixed(1)} times as much as F16: ${difference(codes, full).toExponential(1)}`,
+    );
+    expect(coarser).toBeGreaterThan(16 / 3);
+    expect(coarser).toBeLessThan(64 * 3);
+    for (const backend of backends) {
+      for (const steps of [1, 5]) {
+        const found = await logits(tinycoder, IDS, { backend, steps, cacheType: 'q8_0' });
+        expect(Buffer.from(found.buffer).equals(Buffer.from(codes.buffer)), `${backend} ${steps}`).toBe(true);
+      }
+    }
+  });
+
   test('what cannot be evaluated is refused, and the session goes on', async () => {
     const opened = await openSession(tinycoder, {
       backend: 'auto',

@@ -90,10 +90,9 @@ class NativeSession extends CheckedSession {
     const cancel = (): void => {
       this.#addon.cancel(this.#handle);
     };
-    const logits = this.#addon.step(this.#handle, tokens, sequences, wanted, floats);
     signal?.addEventListener('abort', cancel);
     try {
-      return await logits;
+      return await this.#addon.step(this.#handle, tokens, sequences, wanted, floats);
     } catch (error) {
       const code = executorCode(error);
       throw code === undefined ? error : this.failure(code);

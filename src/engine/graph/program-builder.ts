@@ -23,6 +23,12 @@ export interface Weight {
   readonly slices: number;
 }
 
+/** What keys and values are kept in; numbers in a program are by this order. */
+export const CACHE_TYPES = ['f32', 'f16', 'q8_0'] as const;
+export type CacheType = (typeof CACHE_TYPES)[number];
+/** Values of a block of Q8_0. */
+const CACHE_BLOCK = 32;
+
 export interface ProgramLimits {
   /** Positions of a sequence at most. */
   readonly context: number;
@@ -32,7 +38,7 @@ export interface ProgramLimits {
   readonly cells: number;
   /** Most tokens of one step. */
   readonly batch: number;
-  readonly cacheType: 'f32' | 'f16';
+  readonly cacheType: CacheType;
 }
 
 export interface Program {
@@ -204,7 +210,8 @@ export class ProgramBuilder {
   /**
    * Ends the program.
    * @param described tensors whose values it was written from
-   * @throws QuantsmithError `engine/unknown-tensor`: computing without it would give other numbers than the model's
+   * @throws QuantsmithError `engine/unknown-tensor`: computing without it would give other numbers than the model's;
+   *   `engine/cache-type`: the model's heads do not suit it
    */
   finish(logits: Slot, limits: ProgramLimits, described: readonly string[] = []): Program {
     for (const name of this.#tensors.keys()) {
@@ -213,6 +220,15 @@ export class ProgramBuilder {
         'engine/unknown-tensor',
         `The model cannot be run: what its tensor "${printable(name)}" is for is not known here.`,
         'The model is a variant of its architecture that this version does not compute.',
+      );
+    }
+    for (const { keys, values, heads } of this.#layers) {
+      const width = [keys, values].map(columns => columns / heads).find(each => each % CACHE_BLOCK !== 0);
+      if (limits.cacheType !== 'q8_0' || width === undefined) continue;
+      throw new QuantsmithError(
+        'engine/cache-type',
+        `A cache in Q8_0 needs heads of a multiple of ${CACHE_BLOCK} values; this model's have ${width}.`,
+        'Choose F16 for the cache.',
       );
     }
     this.#write('LOGITS', [logits.index]);
@@ -231,7 +247,7 @@ export class ProgramBuilder {
       limits.cells,
       limits.batch,
       logits.columns,
-      limits.cacheType === 'f16' ? 1 : 0,
+      CACHE_TYPES.indexOf(limits.cacheType),
     ];
     const words = Int32Array.from([...header, ...slots, ...layers, ...this.#constants.map(floatBits), ...this.#code]);
     return { words, weights: [...this.#weights.values()], vocabulary: logits.columns, limits };

@@ -134,6 +134,13 @@ tensor blk.0.ffn_down_exps.weight F32 [8,4,${down}]
     expect(await compile(LLAMA, [NaN])).toMatch(/^engine\/bad-metadata: .*pair 0 .* turns by NaN/);
   });
 
+  test('heads of a multiple of 32 values for a cache in Q8_0', async () => {
+    const { model } = await open(LLAMA);
+    expect(() => compileProgram(model, new Map(), { ...LIMITS, cacheType: 'q8_0' })).toThrow(
+      "A cache in Q8_0 needs heads of a multiple of 32 values; this model's have 2.",
+    );
+  });
+
   test('every name stands for one architecture', () => {
     const names = ARCHITECTURES.flatMap(architecture => architecture.names);
     expect(new Set(names).size).toBe(names.length);
