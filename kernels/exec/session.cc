@@ -148,11 +148,8 @@ void* help(void* argument) {
   const uint32_t thread = start->thread;
   __atomic_store_n(&start->taken, 1u, __ATOMIC_RELEASE);
   wake_all(&start->taken);
-  for (uint32_t done = 0;; ++done) {
-    while (load(&session->asked) == done) wait_while(&session->asked, done);
-    if (session->ending) return nullptr;
-    run_step(session, thread);
-  }
+  qs_session_help(session, thread);
+  return nullptr;
 }
 
 // False when the system gives fewer threads than asked for; those that started are ended by qs_session_free.
@@ -282,6 +279,14 @@ bool append(qs_session* session, const qs_step* step) {
 }
 
 }  // namespace
+
+void qs_session_help(qs_session* session, size_t thread) {
+  for (uint32_t done = 0;; ++done) {
+    while (load(&session->asked) == done) wait_while(&session->asked, done);
+    if (session->ending) return;
+    run_step(session, static_cast<uint32_t>(thread));
+  }
+}
 
 size_t qs_session_length(const qs_session* session, size_t sequence) {
   return sequence < session->pages.sequences ? session->pages.lengths[sequence] : 0;
