@@ -1,5 +1,5 @@
-// Builds the C++ kernels twice from the same sources: dist/kernels/kernels.node (this machine's compiler) and
-// dist/kernels/kernels.wasm (clang as WebAssembly, from npm).
+// Builds the C++ kernels from one set of sources: dist/kernels/kernels.node (this machine's compiler), and the WebAssembly
+// modules of the table WASM_BUILDS below (clang as WebAssembly, from npm).
 //   node scripts/build-kernels.mjs [--native] [--wasm] [--require-native]      default: both
 //
 // No compiler is not an error: the product then runs on WebAssembly, and one line says so. Objects are cached under
@@ -203,7 +203,7 @@ const THREADS_LINK = [
   '-Wl,--export=__stack_pointer',
 ];
 const WASM_SOURCES = ['dequantize/simd128.cc', 'product/simd128.cc', 'bindings/wasm-engine.cc'];
-// Without -O3's unrolling, which lanes-simd128.h asks for where it pays: KB instead of 592 KB, as fast.
+// Without -O3's unrolling (lanes-simd128.h asks for it where it pays): half of 592 KB.
 const UNIT_FLAGS = { 'product/simd128.cc': ['-O2'] };
 const GIB = 2 ** 30;
 const memory = bytes => `-Wl,--max-memory=${bytes}`;
