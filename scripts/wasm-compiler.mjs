@@ -11,10 +11,14 @@ if (!isMainThread && workerData?.isCompiler) {
   parentPort.on('message', async ({ args, files }) => {
     let words = '';
     try {
-      const written = await runClang(['clang++', ...args], { ...workerData.tree, ...files }, {
-        stdout: null,
-        stderr: bytes => bytes && (words += decoder.decode(bytes)),
-      });
+      const written = await runClang(
+        ['clang++', ...args],
+        { ...workerData.tree, ...files },
+        {
+          stdout: null,
+          stderr: bytes => bytes && (words += decoder.decode(bytes)),
+        },
+      );
       const made = Object.entries(written).filter(([, content]) => content instanceof Uint8Array);
       parentPort.postMessage({ files: Object.fromEntries(made) });
     } catch (error) {
@@ -29,28 +33,29 @@ export function wasmCompiler(tree, most) {
   const threads = [];
   const queue = [];
   const limit = Math.max(1, Math.min(os.availableParallelism(), most));
-  const next = () => {
-    if (queue.length === 0) return;
-    let thread = idle.pop();
-    if (!thread && threads.length < limit) {
-      thread = new Worker(import.meta.filename, { workerData: { isCompiler: true, tree } });
-      threads.push(thread);
-    }
-    if (!thread) return;
-    const { message, resolve, reject } = queue.shift();
-    const settle = (error, files) => {
-      thread.removeAllListeners();
-      if (error) reject(error);
-      else resolve(files);
+  const start = () => {
+    const thread = {
+      worker: new Worker(import.meta.filename, { workerData: { isCompiler: true, tree } }),
+      job: undefined,
     };
-    thread.once('message', ({ files, failure }) => {
-      settle(failure === undefined ? undefined : new Error(failure), files);
+    const fail = reason => thread.job?.reject(new Error(reason));
+    thread.worker.on('message', ({ files, failure }) => {
+      if (failure === undefined) thread.job.resolve(files);
+      else fail(failure);
       idle.push(thread);
       next();
     });
-    thread.once('error', error => settle(error));
-    thread.once('exit', code => settle(new Error(`the compiler ended with ${code}`)));
-    thread.postMessage(message);
+    thread.worker.on('error', error => fail(error.message));
+    thread.worker.on('exit', code => fail(`the compiler ended with ${code}`));
+    threads.push(thread);
+    return thread;
+  };
+  const next = () => {
+    if (queue.length === 0) return;
+    const thread = idle.pop() ?? (threads.length < limit ? start() : undefined);
+    if (!thread) return;
+    thread.job = queue.shift();
+    thread.worker.postMessage(thread.job.message);
   };
   return {
     clang: (args, files = {}) =>
@@ -58,6 +63,6 @@ export function wasmCompiler(tree, most) {
         queue.push({ message: { args, files }, resolve, reject });
         next();
       }),
-    close: () => Promise.all(threads.map(thread => thread.terminate())),
+    close: () => Promise.all(threads.map(({ worker }) => worker.terminate())),
   };
 }
