@@ -24,6 +24,7 @@ const bundles = {
   server: { ...node, entry: 'src/server/main.ts', out: 'dist/server.js' },
   worker: { ...node, entry: 'src/worker/main.ts', out: 'dist/worker.js' },
   'quantize-thread': { ...node, entry: 'src/worker/quantize-thread.ts', out: 'dist/quantize-thread.js' },
+  'engine-thread': { ...node, entry: 'src/worker/engine-thread.ts', out: 'dist/engine-thread.js' },
   cli: { ...node, entry: 'src/cli/main.ts', out: 'dist/cli.js', banner: { js: '#!/usr/bin/env node' } },
   webview: {
     platform: 'browser',

@@ -71,5 +71,18 @@ export default tseslint.config(
     },
     rules: { 'no-unused-vars': unusedVars },
   },
+  {
+    files: ['test/bench/browser/*.mjs'],
+    languageOptions: {
+      globals: {
+        fetch: 'readonly',
+        Worker: 'readonly',
+        postMessage: 'readonly',
+        addEventListener: 'readonly',
+        crossOriginIsolated: 'readonly',
+        navigator: 'readonly',
+      },
+    },
+  },
   prettier,
 );

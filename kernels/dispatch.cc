@@ -146,12 +146,12 @@ qs_status resolve_isa(int32_t isa, size_t* index) {
   return QS_OK;
 }
 
+// By division: the compiler's check of a 64-bit product calls a function that 64-bit WebAssembly does not have.
 bool shape_fits(const Type& type, size_t rows, size_t columns, size_t* bytes) {
   if (columns == 0 || columns % type.block_size != 0) return false;
-  size_t weights, float_bytes;
-  return !__builtin_mul_overflow(rows, columns, &weights) &&
-         !__builtin_mul_overflow(weights, sizeof(float), &float_bytes) &&  // no format is larger than float32
-         !__builtin_mul_overflow(weights / type.block_size, type.block_bytes, bytes);
+  if (rows > SIZE_MAX / sizeof(float) / columns) return false;  // no format is larger than float32
+  *bytes = rows * columns / type.block_size * type.block_bytes;
+  return true;
 }
 
 qs_status check_buffer(const void* data, size_t bytes, size_t expected, size_t alignment) {

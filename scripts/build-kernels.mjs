@@ -1,5 +1,5 @@
-// Builds the C++ kernels twice from the same sources: dist/kernels/kernels.node (this machine's compiler) and
-// dist/kernels/kernels.wasm (clang as WebAssembly, from npm).
+// Builds the C++ kernels from one set of sources: dist/kernels/kernels.node (this machine's compiler), and the WebAssembly
+// modules of the table WASM_BUILDS below (clang as WebAssembly, from npm).
 //   node scripts/build-kernels.mjs [--native] [--wasm] [--require-native]      default: both
 //
 // No compiler is not an error: the product then runs on WebAssembly, and one line says so. Objects are cached under
@@ -11,6 +11,7 @@ import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { wasmCompiler } from './wasm-compiler.mjs';
 
 const root = path.resolve(import.meta.dirname, '..');
 const kernels = path.join(root, 'kernels');
@@ -29,11 +30,11 @@ const COMMON = [
   '-Wextra',
   '-Ikernels', // includes are written from this folder
 ];
-const SHARED_SOURCES = [
+// What the executor needs, without a binding: decoders, products, the program. The encoders that dispatch.cc names as well
+// are not linked where no binding exports them.
+const ENGINE_SOURCES = [
   'dispatch.cc',
   'quant/codebooks/grids.cc',
-  'quant/codebooks/neighbours.cc',
-  'quantize/ref.cc',
   'dequantize/ref.cc',
   'product/dispatch.cc',
   'product/grids.cc',
@@ -45,6 +46,7 @@ const SHARED_SOURCES = [
   'exec/attention.cc',
   'exec/session.cc',
 ];
+const SHARED_SOURCES = [...ENGINE_SOURCES, 'quant/codebooks/neighbours.cc', 'quantize/ref.cc'];
 
 /** Folders with a file per instruction set, <operation>/<isa>.cc, where there is one. */
 const OPERATIONS = ['quantize', 'dequantize', 'product', 'vector'];
@@ -185,76 +187,116 @@ export async function findCompiler(candidates = process.env.CXX ? [process.env.C
 
 const WASM_FLAGS = [
   ...COMMON,
-  '--target=wasm32-unknown-unknown',
   '-msimd128',
   '-mbulk-memory',
   '-nostdlib',
   '-nostdinc++',
   '-ffreestanding',
   '-fvisibility=hidden',
-  '-fno-threadsafe-statics', // an instance has one thread, and there is no runtime library to lock with
+  // There is no runtime library to lock with. The engine has no static that its threads could initialize at once.
+  '-fno-threadsafe-statics',
 ];
-// The stack lies below the data so that an overflow traps; memory grows on demand up to the 4 GiB of wasm32.
-const WASM_LINK = [
-  '-Wl,--no-entry',
-  '-Wl,--export=__heap_base',
-  '-Wl,--stack-first',
-  '-Wl,-z,stack-size=131072',
-  '-Wl,--max-memory=4294967296',
-  '-Wl,--strip-all',
+// The stack lies below the data so that an overflow traps (the stacks of other threads: engine/executors/wasm-memory.ts).
+const WASM_LINK = ['-Wl,--no-entry', '-Wl,--stack-first', '-Wl,-z,stack-size=131072', '-Wl,--strip-all'];
+// Threads: every thread is an instance of its own over one imported memory, with a stack pointer that it sets first.
+const THREADS = ['-matomics'];
+const THREADS_LINK = [
+  '-Wl,--import-memory',
+  '-Wl,--shared-memory',
+  '-Wl,--initial-memory=1048576', // engine/executors/wasm-module.ts makes it
+  '-Wl,--export=__stack_pointer',
 ];
+const WASM_SOURCES = ['dequantize/simd128.cc', 'product/simd128.cc', 'vector/simd128.cc', 'bindings/wasm-engine.cc'];
+// Without -O3's unrolling (lanes-simd128.h asks for it where it pays): half of 592 KB.
+const UNIT_FLAGS = { 'product/simd128.cc': ['-O2'] };
+const GIB = 2 ** 30;
+const memory = bytes => `-Wl,--max-memory=${bytes}`;
+
+/**
+ * The modules: `kernels.wasm` has everything and runs wherever there is SIMD; the others have the executor alone, with
+ * threads, and the loader (platform/load-executor.ts) takes the best one that the runtime accepts. Relaxed SIMD is a
+ * module of its own because a runtime without it refuses a module that contains it anywhere. Explicit bounds checks make
+ * 64-bit memories slower than 32-bit ones, so they are for models above 4 GiB. A runtime gives them 16 GiB at most.
+ */
+const WASM_BUILDS = {
+  'kernels.wasm': {
+    target: 'wasm32',
+    sources: [...SHARED_SOURCES, 'quantize/simd128.cc', 'bindings/wasm.cc'],
+    flags: [],
+    link: ['-Wl,--export=__heap_base', memory(4 * GIB)],
+  },
+  'engine.wasm': {
+    target: 'wasm32',
+    sources: ENGINE_SOURCES,
+    flags: THREADS,
+    link: [...THREADS_LINK, memory(4 * GIB)],
+  },
+  'engine-relaxed.wasm': {
+    target: 'wasm32',
+    sources: ENGINE_SOURCES,
+    flags: [...THREADS, '-mrelaxed-simd'],
+    link: [...THREADS_LINK, memory(4 * GIB)],
+  },
+  'engine64.wasm': {
+    target: 'wasm64',
+    sources: ENGINE_SOURCES,
+    flags: [...THREADS, '-mrelaxed-simd'],
+    link: [...THREADS_LINK, memory(16 * GIB)],
+  },
+};
 
 async function buildWasm(output) {
-  const target = path.join(output, 'kernels.wasm');
-  const operations = OPERATIONS.map(operation => `${operation}/simd128.cc`).filter(source =>
-    existsSync(path.join(kernels, source)),
-  );
-  const sources = [...SHARED_SOURCES, ...operations, 'bindings/wasm.cc'];
   const compilerPackage = path.join(root, 'node_modules/@yowasp/clang/package.json');
   if (!existsSync(compilerPackage)) {
     return failure('the package @yowasp/clang is missing: run npm ci');
   }
   const { version } = JSON.parse(readFileSync(compilerPackage, 'utf8'));
-  const objects = sources.map(source => {
-    const hash = digest(version, WASM_FLAGS.join(' '), hashOfUnit(source));
-    return { source, object: path.join(cache, `${source.replaceAll('/', '-')}.${hash}.wasm.o`) };
-  });
-  const stamp = digest(objects.map(unit => unit.object).join(), WASM_LINK.join(' '));
-  if (isFresh(target, stamp)) return { ok: true, fresh: true, message: `up to date (clang ${version})` };
-
-  const { runClang, Exit } = await import('@yowasp/clang');
-  await runClang(null, {}, { fetchProgress: () => undefined }); // loads the compiler without printing progress
-  const decoder = new TextDecoder();
-  let messages = '';
-  const clang = (args, files) =>
-    runClang(['clang++', ...args], files, {
-      stdout: null,
-      stderr: bytes => bytes && (messages += decoder.decode(bytes)),
+  const modules = Object.entries(WASM_BUILDS).map(([name, build]) => {
+    const flags = [`--target=${build.target}-unknown-unknown`, ...WASM_FLAGS, ...build.flags];
+    const link = [...WASM_LINK, ...build.link];
+    const units = [...build.sources, ...WASM_SOURCES].map(source => {
+      const unitFlags = [...flags, ...(UNIT_FLAGS[source] ?? [])];
+      const hash = digest(version, unitFlags.join(' '), hashOfUnit(source));
+      const object = path.join(cache, `${source.replaceAll('/', '-')}.${hash}.wasm.o`);
+      return { source, flags: unitFlags, object };
     });
+    const target = path.join(output, name);
+    return { name, target, flags, link, units, stamp: digest(units.map(unit => unit.object).join(), link.join(' ')) };
+  });
+  const staleModules = modules.filter(({ target, stamp }) => !isFresh(target, stamp));
+  if (staleModules.length === 0) return { ok: true, fresh: true, message: `up to date (clang ${version})` };
+
+  const units = modules.flatMap(module => module.units);
+  const stale = units.filter(unit => !existsSync(unit.object));
+  const { clang, close } = wasmCompiler({ kernels: readTree(kernels) }, stale.length);
+  const sizes = [];
   try {
-    const tree = { kernels: readTree(kernels) };
-    const stale = objects.filter(unit => !existsSync(unit.object));
-    for (const { source, object } of stale) {
-      const files = await clang([...WASM_FLAGS, '-c', `kernels/${source}`, '-o', 'unit.o'], tree);
-      writeWhole(object, files['unit.o']);
+    await Promise.all(
+      stale.map(async ({ source, flags, object }) => {
+        const files = await clang([...flags, '-c', `kernels/${source}`, '-o', 'unit.o']);
+        writeWhole(object, files['unit.o']);
+      }),
+    );
+    for (const { name, target, flags, link, units, stamp } of staleModules) {
+      const inputs = Object.fromEntries(units.map(({ object }, i) => [`${i}.o`, readFileSync(object)]));
+      const files = await clang([...flags, ...link, ...Object.keys(inputs), '-o', name], inputs);
+      const module = files[name];
+      // Not whether it is valid: this runtime may lack a feature of it. The tests load each.
+      writeWhole(target, module);
+      writeStamp(target, stamp);
+      sizes.push(`${name} ${Math.round(module.length / 1024)} KB`);
     }
-    const inputs = Object.fromEntries(objects.map(({ object }, i) => [`${i}.o`, readFileSync(object)]));
-    const files = await clang([...WASM_FLAGS, ...WASM_LINK, ...Object.keys(inputs), '-o', 'kernels.wasm'], inputs);
-    const module = files['kernels.wasm'];
-    if (!WebAssembly.validate(module)) throw new Error('the linker wrote an invalid module');
-    writeWhole(target, module);
-    writeStamp(target, stamp);
-    removeOldObjects(/\.wasm\.o$/, objects);
-    const size = `${Math.round(module.length / 1024)} KB`;
+    removeOldObjects(/\.wasm\.o$/, units);
     return {
       ok: true,
       fresh: false,
-      message: `built with clang ${version}, ${stale.length} of ${objects.length} units compiled, ${size}`,
+      message: `built with clang ${version}, ${stale.length} of ${units.length} units compiled: ${sizes.join(', ')}`,
     };
   } catch (error) {
-    rmSync(target, { force: true });
-    const detail = error instanceof Exit ? messages.trim() : error.message;
-    return failure(`clang ${version} failed:\n${detail}`);
+    for (const { target } of staleModules) rmSync(target, { force: true });
+    return failure(`clang ${version} failed:\n${error.message}`);
+  } finally {
+    await close();
   }
 }
 

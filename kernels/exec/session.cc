@@ -190,22 +190,8 @@ void* help(void* argument) {
   const uint32_t thread = start->thread;
   __atomic_store_n(&start->taken, 1u, __ATOMIC_RELEASE);
   wake_all(&start->taken);
-  for (uint32_t seen = 0;;) {
-    // A helper may come while the next step is being written down already: what it read is of one step when the count
-    // is even and the same afterwards.
-    const uint32_t now = load(&session->asked_count);
-    if (now == seen || now % 2 != 0) {
-      wait_while(&session->asked_count, now);
-      continue;
-    }
-    if (__atomic_load_n(&session->ending, __ATOMIC_RELAXED)) return nullptr;
-    Asked asked;
-    copy_words(&asked, &session->asked);
-    __atomic_thread_fence(__ATOMIC_ACQUIRE);
-    if (__atomic_load_n(&session->asked_count, __ATOMIC_RELAXED) != now) continue;
-    seen = now;
-    run_step(session, asked, thread);
-  }
+  qs_session_help(session, thread);
+  return nullptr;
 }
 
 // False when the system gives fewer threads than asked for; those that started are ended by qs_session_free.
@@ -339,6 +325,25 @@ bool append(qs_session* session, const qs_step* step) {
 }
 
 }  // namespace
+
+void qs_session_help(qs_session* session, size_t thread) {
+  for (uint32_t seen = 0;;) {
+    // A helper may come while the next step is being written down already: what it read is of one step when the count
+    // is even and the same afterwards.
+    const uint32_t now = load(&session->asked_count);
+    if (now == seen || now % 2 != 0) {
+      wait_while(&session->asked_count, now);
+      continue;
+    }
+    if (__atomic_load_n(&session->ending, __ATOMIC_RELAXED)) return;
+    Asked asked;
+    copy_words(&asked, &session->asked);
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    if (__atomic_load_n(&session->asked_count, __ATOMIC_RELAXED) != now) continue;
+    seen = now;
+    run_step(session, asked, static_cast<uint32_t>(thread));
+  }
+}
 
 size_t qs_session_length(const qs_session* session, size_t sequence) {
   return sequence < session->pages.sequences ? session->pages.lengths[sequence] : 0;

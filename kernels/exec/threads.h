@@ -118,6 +118,15 @@ inline void wake_all(const uint32_t* word) {
   syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 0x7fffffff, nullptr, nullptr, 0);
 }
 }  // namespace qs
+#elif defined(__wasm_atomics__)
+namespace qs {
+inline void wait_while(const uint32_t* word, uint32_t value) {
+  __builtin_wasm_memory_atomic_wait32(reinterpret_cast<int*>(const_cast<uint32_t*>(word)), static_cast<int>(value), -1);
+}
+inline void wake_all(const uint32_t* word) {
+  __builtin_wasm_memory_atomic_notify(reinterpret_cast<int*>(const_cast<uint32_t*>(word)), 0x7fffffff);
+}
+}  // namespace qs
 #elif defined(__wasm__)
 namespace qs {  // one thread
 inline void wait_while(const uint32_t*, uint32_t) {}

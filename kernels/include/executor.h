@@ -67,11 +67,15 @@ qs_exec_status qs_session_bytes(const int32_t* program, size_t words, const qs_w
                                 size_t threads, uint64_t* bytes, size_t* where);
 
 // Makes a session in `memory` (64-byte aligned, `bytes` as said above), which is the caller's and must outlive it, as
-// the weights must; the program is copied. `threads` is 1 at least; WebAssembly has one. `isa` is an index of
+// the weights must; the program is copied. `threads` is 1 at least. `isa` is an index of
 // include/kernels.h or QS_ISA_BEST: whose kernels compute. All give the same bits.
 qs_exec_status qs_session_create(void* memory, uint64_t bytes, const int32_t* program, size_t words,
                                  const qs_weight* weights, size_t weight_count, size_t threads, int32_t isa,
                                  qs_session** session);
+
+// WebAssembly cannot start threads: its caller starts all but the one that makes steps, and each calls this with its
+// number, 1 and up, before the first step. Returns when the session is ended.
+void qs_session_help(qs_session* session, size_t thread);
 
 // Ends the threads; the memory is the caller's again. No step may be running.
 void qs_session_end(qs_session* session);

@@ -1,9 +1,14 @@
 #include "product/grids.h"
 
+#include "quant/common.h"
+
 #include <stddef.h>
 
 ProductGrids kGrids;
 uint8_t kEightSigns[128];
+#if defined(__wasm__)
+float kHalves[65536];
+#endif
 
 namespace {
 
@@ -23,6 +28,12 @@ void decode(const Entry (&grid)[N], const int8_t* levels, unsigned bits, unsigne
 }  // namespace
 
 void qs_product_tables() {
+#if defined(__wasm__)
+  for (uint32_t half = 0; half < 65536; ++half) {
+    __atomic_store_n(reinterpret_cast<uint32_t*>(kHalves + half), bits_of(half_to_float(static_cast<uint16_t>(half))),
+                     __ATOMIC_RELAXED);
+  }
+#endif
   decode(kIq2XxsGrid, kIq2XxsLevels, 2, 1, 0, kGrids.iq2_xxs);
   decode(kIq2XsGrid, kIq2XsLevels, 2, 1, 0, kGrids.iq2_xs);
   decode(kIq2SGrid, kIq2SLevels, 2, 1, 0, kGrids.iq2_s);

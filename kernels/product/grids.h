@@ -12,5 +12,11 @@ struct ProductGrids {
 extern ProductGrids kGrids;
 extern uint8_t kEightSigns[128];  // eight_signs of seven
 
+#if defined(__wasm__)
+// binary16 as float32. WebAssembly has no instruction for it, and the formula costs ten: with formats of 32 weights as
+// much as their product.
+extern float kHalves[65536];
+#endif
+
 // Fills them; may be called again, and by several threads at once: all write the same.
 void qs_product_tables();

@@ -12,6 +12,7 @@ struct Lanes {
   using I = __m256i;
   using F4 = __m128;
   static constexpr size_t rows = 8, float_lanes = 8;
+  static constexpr bool has_any_group = true;
 
   static F load(const float* p) { return _mm256_loadu_ps(p); }
   static void store(float* p, F v) { _mm256_storeu_ps(p, v); }

@@ -299,18 +299,17 @@ void many(const ProductJob& job, size_t units) {
         const ProductLane* lanes = job.lanes + k;
         for (size_t row = first, p = 0; row < last; row += kR, ++p) {
           const Panel* panels = tile + p * tile_units;
-          switch (job.lane_count - k) {
-            case 1:
-              add_group<Format, 1>(panels, job, lanes, row, from, to);
-              break;
-            case 2:
-              add_group<Format, 2>(panels, job, lanes, row, from, to);
-              break;
-            case 3:
-              add_group<Format, 3>(panels, job, lanes, row, from, to);
-              break;
-            default:
-              add_group<Format, 4>(panels, job, lanes, row, from, to);
+          const size_t left = job.lane_count - k;
+          if (left >= kGroup) {
+            add_group<Format, kGroup>(panels, job, lanes, row, from, to);
+          } else if constexpr (!Lanes::has_any_group) {
+            for (size_t i = 0; i < left; ++i) add_group<Format, 1>(panels, job, lanes + i, row, from, to);
+          } else if (left == 1) {
+            add_group<Format, 1>(panels, job, lanes, row, from, to);
+          } else if (left == 2) {
+            add_group<Format, 2>(panels, job, lanes, row, from, to);
+          } else {
+            add_group<Format, 3>(panels, job, lanes, row, from, to);
           }
         }
       }

@@ -1,9 +1,6 @@
-// What `doctor` asks the machine: processor features, what WebAssembly can do in this runtime, how fast memory is. Each
+// What `doctor` asks the machine: processor features, how fast memory is. Each
 // answer takes well under a second and changes nothing.
 import { readFileSync } from 'node:fs';
-
-// The part of the WebAssembly interface used here; @types/node leaves it to the DOM library.
-declare const WebAssembly: { validate(bytes: Uint8Array): boolean };
 
 /** Features that kernels of language models use somewhere, as /proc/cpuinfo spells them; of a hundred flags the rest is noise. */
 const INTERESTING =
@@ -19,28 +16,6 @@ export function processorFeatures(): readonly string[] {
   }
   const line = /^(?:flags|Features)\s*:\s*(.*)$/m.exec(text);
   return [...new Set((line?.[1] ?? '').split(/\s+/).filter(flag => INTERESTING.test(flag)))].sort();
-}
-
-export interface WasmFeatures {
-  readonly simd: boolean;
-  readonly relaxed: boolean;
-  readonly threads: boolean;
-}
-
-const HEADER = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
-/** Each is the smallest module that uses an instruction of the feature; the text form stands above it. */
-const PROBES = {
-  // (func (result v128) (i8x16.popcnt (i8x16.splat (i32.const 0))))
-  simd: [1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11],
-  // (func (result v128) (i8x16.relaxed_swizzle (i8x16.splat (i32.const 1)) (i8x16.splat (i32.const 2))))
-  relaxed: [1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 15, 1, 13, 0, 65, 1, 253, 15, 65, 2, 253, 15, 253, 128, 2, 11],
-  // (memory 1 1 shared) (func (drop (i32.atomic.load (i32.const 0))))
-  threads: [1, 4, 1, 96, 0, 0, 3, 2, 1, 0, 5, 4, 1, 3, 1, 1, 10, 11, 1, 9, 0, 65, 0, 254, 16, 2, 0, 26, 11],
-} as const;
-
-export function wasmFeatures(): WasmFeatures {
-  const has = (probe: readonly number[]) => WebAssembly.validate(Uint8Array.from([...HEADER, ...probe]));
-  return { simd: has(PROBES.simd), relaxed: has(PROBES.relaxed), threads: has(PROBES.threads) };
 }
 
 /** Twice 96 MiB: more than the last-level cache of nearly every machine, little enough for one with 1 GiB of memory. */

@@ -50,7 +50,7 @@ export interface ExecutorSession {
 }
 
 export interface ExecutorOptions {
-  /** How many compute; WebAssembly uses one. */
+  /** How many compute. */
   readonly threads: number;
   /** Whose kernels compute; default: the backend's. All give the same bits. */
   readonly isa?: string;

@@ -7,9 +7,9 @@ import path from 'node:path';
 import { QuantsmithError } from '../core/problem.js';
 import { NativeBackend, type KernelAddon } from '../engine/backends/native.js';
 import type { ExecutorAddon } from '../engine/executors/native.js';
+import { wasmFeatures } from '../engine/executors/wasm-features.js';
 import { WasmBackend, type KernelModuleExports } from '../engine/backends/wasm.js';
 import type { KernelBackend } from '../engine/kernel-backend.js';
-import { cpuFeatures } from './cpu-features.js';
 import { TOO_MANY_FILES, tooManyFiles } from './file-source.js';
 
 // The part of the WebAssembly interface used here; @types/node leaves it to the DOM library.
@@ -108,7 +108,7 @@ function loadNative(directory: string, isa: string | undefined, notes: string[])
 }
 
 async function loadWasm(directory: string, isa: string | undefined, notes: string[]): Promise<KernelBackend> {
-  if (!cpuFeatures().wasmSimd) throw new Error('this runtime has no WebAssembly SIMD');
+  if (!wasmFeatures().simd) throw new Error('this runtime has no WebAssembly SIMD');
   const bytes = await readFile(path.join(directory, 'kernels.wasm'));
   const { instance } = await WebAssembly.instantiate(bytes, {});
   return withIsa(isa, notes, wanted => new WasmBackend(instance.exports as KernelModuleExports, wanted));

@@ -3,14 +3,12 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { NativeExecutor } from '../engine/executors/native.js';
-import { WasmExecutor, type ExecutorModuleExports } from '../engine/executors/wasm.js';
+import { WasmExecutor } from '../engine/executors/wasm.js';
+import { engineModules, type WasmFeatures } from '../engine/executors/wasm-features.js';
+import type { WasmModule } from '../engine/executors/wasm-module.js';
 import type { Executor } from '../engine/executor.js';
+import { engineThreads } from './engine-threads.js';
 import { loadBackend, loadAddon, type BackendChoice } from './load-backend.js';
-
-declare const WebAssembly: {
-  compile(bytes: Uint8Array): Promise<object>;
-  instantiate(module: object, imports: object): Promise<{ exports: unknown }>;
-};
 
 export interface LoadedExecutor {
   readonly executor: Executor;
@@ -18,14 +16,24 @@ export interface LoadedExecutor {
   readonly notes: readonly string[];
 }
 
-/** @throws QuantsmithError `kernel/native-unavailable`, `kernel/wasm-unavailable`, `kernel/unavailable` */
+/**
+ * @param directory has the builds of the kernels; engine-thread.js is in the folder above
+ * @throws QuantsmithError `kernel/native-unavailable`, `kernel/wasm-unavailable`, `kernel/unavailable`
+ */
 export async function loadExecutor(choice: BackendChoice, directory: string): Promise<LoadedExecutor> {
   const { backend, notes } = await loadBackend(choice, directory);
   if (backend.kind === 'native') {
     return { executor: new NativeExecutor(loadAddon(directory), backend), notes };
   }
-  const module = await WebAssembly.compile(await readFile(path.join(directory, 'kernels.wasm')));
-  const instantiate = async (): Promise<ExecutorModuleExports> =>
-    (await WebAssembly.instantiate(module, {})).exports as ExecutorModuleExports;
-  return { executor: new WasmExecutor(instantiate, backend), notes };
+  const modules = engineModulesIn(directory);
+  const threads = engineThreads(path.join(directory, '..', 'engine-thread.js'));
+  return {
+    executor: new WasmExecutor(modules, threads, backend),
+    notes: [...notes, `the engine's modules: ${modules.map(({ name }) => name).join(', ')}`],
+  };
+}
+
+/** The modules in a folder that this runtime (or one with `features`) uses for the engine. */
+export function engineModulesIn(directory: string, features?: WasmFeatures): readonly WasmModule[] {
+  return engineModules(file => readFile(path.join(directory, file)), features);
 }

@@ -134,6 +134,8 @@ describe.skipIf(!isBuilt)('doctor', () => {
       simd: expect.any(Boolean) as boolean,
       relaxed: expect.any(Boolean) as boolean,
       threads: expect.any(Boolean) as boolean,
+      memory64: expect.any(Boolean) as boolean,
+      engine: expect.any(Array) as string[],
     });
     // Two-sided: no machine copies slower than 0.2 GB/s or, with one thread, faster than 200.
     expect(found.memoryBandwidth).toBeGreaterThan(0.2);

@@ -22,7 +22,11 @@ export async function buildWorker(): Promise<BuiltWorker> {
   cpSync(kernels, path.join(dist, 'kernels'), { recursive: true });
   writeFileSync(path.join(dist, 'package.json'), '{"type":"commonjs"}');
   await build({
-    entryPoints: { worker: 'src/worker/main.ts', 'quantize-thread': 'src/worker/quantize-thread.ts' },
+    entryPoints: {
+      worker: 'src/worker/main.ts',
+      'quantize-thread': 'src/worker/quantize-thread.ts',
+      'engine-thread': 'src/worker/engine-thread.ts',
+    },
     absWorkingDir: root,
     outdir: dist,
     bundle: true,

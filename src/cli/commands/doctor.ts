@@ -5,15 +5,17 @@ import { freemem, totalmem } from 'node:os';
 import path from 'node:path';
 import { errorData } from '../../core/problem.js';
 import { formatByteRate, formatBytes } from '../../core/text/quantity.js';
+import { wasmFeatures, type WasmFeatures } from '../../engine/executors/wasm-features.js';
 import type { KernelBackend, KernelOperation } from '../../engine/kernel-backend.js';
 import { cpuFeatures } from '../../platform/cpu-features.js';
 import { loadBackend } from '../../platform/load-backend.js';
+import { engineModulesIn } from '../../platform/load-executor.js';
 import { physicalCores } from '../../platform/physical-cores.js';
 import { EXIT, type ExitCode } from '../exit.js';
 import type { DoctorInvocation } from '../invocation.js';
 import type { CliIo } from '../io.js';
 import { jsonDocument } from '../json.js';
-import { copyBandwidth, processorFeatures, wasmFeatures, type WasmFeatures } from '../machine.js';
+import { copyBandwidth, processorFeatures } from '../machine.js';
 import { styleFor, type Style } from '../style.js';
 import { table } from '../table.js';
 
@@ -35,7 +37,8 @@ interface Findings {
   readonly backends: { readonly native: BackendFinding; readonly wasm: BackendFinding };
   /** Gigabytes (10^9 bytes) per second, read and written together, by one thread. */
   readonly memoryBandwidth: number;
-  readonly wasm: WasmFeatures;
+  /** What this runtime can do, and the modules the engine uses if there are no native kernels. */
+  readonly wasm: WasmFeatures & { readonly engine: readonly string[] };
   /** In bytes. */
   readonly memory: { readonly total: number; readonly free: number };
   readonly disk: { readonly path: string; readonly free: number | null };
@@ -63,7 +66,7 @@ async function examine(io: CliIo): Promise<Findings> {
     kernels: chosen?.kernels ?? { quantize: {}, dequantize: {} },
     backends: { native, wasm },
     memoryBandwidth: Math.round(copyBandwidth(() => io.now()) / 1e7) / 100,
-    wasm: wasmFeatures(),
+    wasm: { ...wasmFeatures(), engine: engineModulesIn(path.join(io.dist, 'kernels')).map(({ name }) => name) },
     memory: { total: totalmem(), free: freemem() },
     disk: { path: io.cwd, free: await diskFree(io.cwd) },
     node: process.version,
@@ -107,7 +110,11 @@ function findingsText(findings: Findings, style: Style): string {
     ['disk', disk.free === null ? 'free space not told' : `${formatBytes(disk.free)} free in ${disk.path}`],
     ['native kernels', backendText(backends.native)],
     ['WebAssembly kernels', backendText(backends.wasm)],
-    ['WebAssembly', `simd ${yes(wasm.simd)}, relaxed simd ${yes(wasm.relaxed)}, threads ${yes(wasm.threads)}`],
+    [
+      'WebAssembly',
+      `simd ${yes(wasm.simd)}, relaxed simd ${yes(wasm.relaxed)}, threads ${yes(wasm.threads)}, memory64 ${yes(wasm.memory64)}`,
+    ],
+    ['WebAssembly engine', wasm.engine.length > 0 ? wasm.engine.join(', then ') : 'none: no SIMD'],
     ['Node', `${findings.node} on ${findings.platform}`],
     ['used by default', findings.backend ?? 'nothing: no kernels load'],
   ];

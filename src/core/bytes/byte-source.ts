@@ -14,4 +14,6 @@ export interface ByteSource {
    * (the file became shorter), `io/read` (the system refused), or with the signal's reason.
    */
   read(offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array>;
+  /** Fills `target`, which may be shared memory, in the same way; where a source can do that without a copy. */
+  readInto?(target: Uint8Array, offset: number, signal?: AbortSignal): Promise<void>;
 }

@@ -28,7 +28,7 @@ export abstract class CheckedSession implements ExecutorSession {
   protected abstract lengthOf(sequence: number): number;
   protected abstract truncateSequence(sequence: number, length: number): void;
   protected abstract copySequence(from: number, to: number, length: number): void;
-  protected abstract close(): void;
+  protected abstract close(): void | Promise<void>;
 
   length(sequence = 0): number {
     this.#refuseBusy();
@@ -67,7 +67,7 @@ export abstract class CheckedSession implements ExecutorSession {
     if (this.#isEnded) return;
     this.#isEnded = true;
     await this.#running?.catch(() => undefined);
-    this.close();
+    await this.close();
   }
 
   #refuseBusy(): void {
