@@ -7,6 +7,9 @@ import { collect, decimal, logitBias, nonEmpty, tokenIds, wholeNumber } from './
 import { backendOptions } from './backend-options.js';
 import type { Invocation } from './invocation.js';
 
+/** Tokens guessed at once: more are hardly ever right. */
+const MAX_DRAFT = 64;
+
 export function addEngineCommands(program: Command, choose: (invocation: Invocation) => void): void {
   interface GenerateFlags {
     prompt?: string;
@@ -16,10 +19,14 @@ export function addEngineCommands(program: Command, choose: (invocation: Invocat
     topP: number;
     minP: number;
     repeatPenalty: number;
+    repeatWindow: number;
     seed: number;
     bias: (readonly [number, number])[];
     stop: string[];
     context?: number;
+    lookup?: number;
+    draft?: string;
+    draftMax: number;
     special: boolean;
     threads: number;
     backend: BackendChoice;
@@ -36,11 +43,25 @@ export function addEngineCommands(program: Command, choose: (invocation: Invocat
     .option('--top-k <k>', 'draw from the k most likely tokens; 0: from all', wholeNumber(0, 1 << 24), 40)
     .option('--top-p <p>', 'draw from the most likely tokens that together have this probability', decimal(0, 1), 0.95)
     .option('--min-p <p>', 'draw from tokens at least this likely, compared with the most likely', decimal(0, 1), 0.05)
-    .option('--repeat-penalty <x>', 'make the last 64 tokens less likely; 1: no', decimal(0.01, 100), 1)
+    .option('--repeat-penalty <x>', 'make recent tokens less likely; 1: no', decimal(0.01, 100), 1)
+    .option('--repeat-window <n>', 'how many of the last tokens are recent', wholeNumber(0, 1 << 24), 64)
     .option('--seed <n>', 'another draw for another number', wholeNumber(0, 0xffffffff), 0)
     .option('--bias <id=value>', "add to a token's score, -inf forbids it; may be repeated", collect(logitBias), [])
     .option('--stop <text>', 'end before this text; may be repeated', collect(nonEmpty), [])
-    .option('--context <n>', 'positions to keep; default: as many as the text needs', wholeNumber(1, 1 << 24))
+    .option(
+      '--context <n>',
+      'positions to keep; default: as many as the text needs, at most those the model was trained for',
+      wholeNumber(1, 1 << 24),
+    )
+    .addOption(
+      new Option('--lookup <n>', 'guess up to n tokens at once from earlier parts of the text; same text, fewer steps')
+        .argParser(wholeNumber(1, MAX_DRAFT))
+        .conflicts('draft'),
+    )
+    .addOption(
+      new Option('--draft <model>', 'a smaller model of the same vocabulary that guesses tokens').argParser(nonEmpty),
+    )
+    .option('--draft-max <n>', 'how many tokens --draft guesses at once', wholeNumber(1, MAX_DRAFT), 8)
     .option('--special', 'recognize control tokens in the prompt', false)
     .addOption(
       new Option('--cache-type <type>', 'what keys and values of earlier tokens are kept in')
@@ -55,12 +76,13 @@ export function addEngineCommands(program: Command, choose: (invocation: Invocat
 Examples:
   quantsmith generate model.gguf --prompt 'def add(a, b):' -n 32
   quantsmith generate model.gguf -p 'Once upon a time' --temp 0.8 --seed 7 --stop '.'
+  quantsmith generate model-7b.gguf -p 'def add(a, b):' --draft model-0.5b.gguf
 
-The text is written to stdout as it is made, without the prompt. It ends at a token that ends a text, at a stop text, or
-after --count tokens.`,
+The text is written to stdout as it is made, without the prompt. It ends at a token that ends a text, at a stop text, after
+--count tokens, or when the context is full.`,
     )
     .action((model: string, flags: GenerateFlags) => {
-      const { prompt, temp, topK, topP, minP, repeatPenalty, seed, bias, ...rest } = flags;
+      const { prompt, temp, topK, topP, minP, repeatPenalty, repeatWindow, seed, bias, ...rest } = flags;
       if (prompt === undefined) {
         return generate.error("required option '-p, --prompt <text>' not specified", {
           code: 'commander.missingOption',
@@ -69,7 +91,7 @@ after --count tokens.`,
       const sampling = {
         ...GREEDY,
         ...{ temperature: temp, topK, topP, minP, seed },
-        repetitionPenalty: repeatPenalty,
+        ...{ repetitionPenalty: repeatPenalty, repetitionWindow: repeatWindow },
         ...(bias.length > 0 ? { bias: new Map(bias) } : {}),
       };
       choose({ command: 'generate', model, prompt, sampling, ...rest });

@@ -119,6 +119,11 @@ export interface GenerateInvocation extends EngineOptions {
   readonly special: boolean;
   readonly stop: readonly string[];
   readonly sampling: SamplingOptions;
+  /** Tokens guessed at once from the text itself. */
+  readonly lookup?: number;
+  /** A model that guesses, and how many tokens at once. */
+  readonly draft?: string;
+  readonly draftMax: number;
 }
 
 export type Invocation =

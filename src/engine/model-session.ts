@@ -3,11 +3,16 @@ import { metadataNumber, metadataString, type GgufModel } from '../core/gguf/ggu
 import { QuantsmithError } from '../core/problem.js';
 import type { Executor, ExecutorSession, ModelFiles } from './executor.js';
 import { compileProgram, DESCRIPTION_TENSORS } from './graph/architectures.js';
+import { checkMemory } from './memory-forecast.js';
 import type { ProgramLimits } from './graph/program-builder.js';
 
 export interface SessionOptions {
-  /** Positions of a sequence at most; default: what the model was trained for. */
+  /** Positions of a sequence at most; default: as many as are needed, but not more than the model was trained for. */
   readonly context?: number;
+  /** Positions that the text will have; default: what the model was trained for. */
+  readonly needed?: number;
+  /** Bytes of memory that are free; a session that needs more is refused. */
+  readonly memoryAvailable?: number;
   /** Default: one. */
   readonly sequences?: number;
   /** Positions that all sequences have together; default: the context, which they share. */
@@ -22,6 +27,7 @@ export interface SessionOptions {
 
 export interface ModelSession {
   readonly vocabulary: number;
+  readonly limits: ProgramLimits;
   readonly session: ExecutorSession;
 }
 
@@ -36,7 +42,8 @@ export async function createModelSession(
   options: SessionOptions,
 ): Promise<ModelSession> {
   const { cacheType, threads, isa, sequences = 1 } = options;
-  const context = options.context ?? metadataNumber(model.metadata, contextKey(model)) ?? DEFAULT_CONTEXT;
+  const trained = metadataNumber(model.metadata, contextKey(model)) ?? DEFAULT_CONTEXT;
+  const context = options.context ?? Math.min(trained, options.needed ?? trained);
   const vectors = new Map<string, readonly number[]>();
   for (const name of DESCRIPTION_TENSORS) {
     const values = await readVector(model, files, name);
@@ -45,8 +52,9 @@ export async function createModelSession(
   const cells = Math.min(options.cells ?? context, sequences * context);
   const batch = Math.min(options.batch, cells);
   const program = compileProgram(model, vectors, { context, sequences, cells, batch, cacheType });
+  checkMemory(program, executor.kind, options.memoryAvailable);
   const session = await executor.createSession(program, files, { threads, ...(isa === undefined ? {} : { isa }) });
-  return { vocabulary: program.vocabulary, session };
+  return { vocabulary: program.vocabulary, limits: program.limits, session };
 }
 
 /** For a model that does not say. */

@@ -9,11 +9,9 @@ import { physicalCores } from './physical-cores.js';
 /** As many elements of an array as a model has layers at most: some keys have a value for each. */
 const ARRAY_HEAD = 1024;
 
-export interface OpenSessionOptions extends Omit<SessionOptions, 'threads' | 'context'> {
+export interface OpenSessionOptions extends Omit<SessionOptions, 'threads' | 'memoryAvailable'> {
   /** Default: one per physical core. */
   readonly threads?: number;
-  /** Default: as many positions as the model was trained for. */
-  readonly context?: number;
   readonly backend: BackendChoice;
   /** Where `kernels.node` and `kernels.wasm` are. */
   readonly kernels: string;
@@ -50,6 +48,7 @@ export async function openSession(path: string, options: OpenSessionOptions): Pr
     const session = await createModelSession(model, files, executor, {
       ...options,
       threads: options.threads ?? physicalCores(),
+      memoryAvailable: process.availableMemory(),
     });
     const close = async (): Promise<void> => {
       await session.session.end();

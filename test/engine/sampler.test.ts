@@ -212,11 +212,12 @@ describe.skipIf(!isBuilt)('the tokens that llama-server drew', () => {
         ...{ backend: 'auto', kernels: path.join(root, 'dist/kernels') },
         ...{ context: tokens.length, batch: tokens.length, cacheType: 'f32' },
       });
-      const logits = opened.session.step(tokens, drawn.length);
+      const logits = await opened.session.step({ tokens, wanted: 'all' });
       const bias = new Map(Object.entries(options.bias ?? {}).map(([id, value]) => [Number(id), value]));
       const sampler = new Sampler({ ...GREEDY, ...options, bias });
       drawn.forEach((token, i) => {
-        const row = logits.subarray(i * opened.vocabulary, (i + 1) * opened.vocabulary);
+        const at = (start.length - 1 + i) * opened.vocabulary;
+        const row = logits.subarray(at, at + opened.vocabulary);
         const found = sampler.next(row, [...tokens.subarray(0, start.length + i)]);
         all++;
         if (found !== token) different.push(`${JSON.stringify(options)} ${i}: ${found}, not ${token}`);

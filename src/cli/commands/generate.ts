@@ -1,11 +1,14 @@
 // `quantsmith generate`: continues a text on stdout, token by token.
 import path from 'node:path';
-import { QuantsmithError } from '../../core/problem.js';
+import type { Tokenizer } from '../../core/tokenizer/tokenizer.js';
 import { printable } from '../../core/text/printable.js';
-import { plural } from '../../core/text/quantity.js';
-import { generate } from '../../engine/jobs/generate.js';
+import { CachedSequence } from '../../engine/cached-sequence.js';
+import { generate, type Generated } from '../../engine/jobs/generate.js';
 import { Sampler } from '../../engine/sampler.js';
-import { openSession } from '../../platform/open-session.js';
+import { checkSameVocabulary, DraftModel } from '../../engine/speculation/draft-model.js';
+import type { Drafter } from '../../engine/speculation/drafter.js';
+import { PromptLookup } from '../../engine/speculation/prompt-lookup.js';
+import { openSession, type OpenedSession } from '../../platform/open-session.js';
 import { EXIT, type ExitCode } from '../exit.js';
 import type { GenerateInvocation } from '../invocation.js';
 import type { CliIo } from '../io.js';
@@ -17,63 +20,62 @@ import { resolveFrom } from '../paths.js';
 const BATCH = 256;
 
 export async function generateText(invocation: GenerateInvocation, io: CliIo): Promise<ExitCode> {
-  const { model, prompt, count, stop, special, sampling, threads, backend, cacheType, json } = invocation;
+  const { model, prompt, count, stop, special, sampling, json } = invocation;
   const tokenizer = await openTokenizer(model, io);
   const tokens = tokenizer.encode(prompt, { addSpecial: true, parseSpecial: special });
-  const needed = Math.max(1, tokens.length + count);
-  const context = invocation.context ?? needed;
-  if (context < tokens.length) {
-    throw new QuantsmithError(
-      'engine/context-full',
-      `The prompt has ${plural(tokens.length, 'token')}; the context was set to ${context}.`,
-      'Give a larger --context, or a shorter prompt.',
-    );
-  }
-  const opened = await openSession(resolveFrom(io.cwd, model), {
-    ...(threads === 0 ? {} : { threads }),
-    backend,
-    kernels: path.join(io.dist, 'kernels'),
-    context,
-    batch: Math.min(BATCH, context),
-    cacheType,
-    signal: io.signal,
-  });
+  const sessions: OpenedSession[] = [];
+  const open = async (file: string): Promise<OpenedSession> => {
+    const { threads, backend, cacheType, context } = invocation;
+    const session = await openSession(resolveFrom(io.cwd, file), {
+      ...(threads === 0 ? {} : { threads }),
+      ...(context === undefined ? {} : { context }),
+      ...{ backend, kernels: path.join(io.dist, 'kernels') },
+      ...{ needed: Math.max(1, tokens.length + count), batch: BATCH, cacheType, signal: io.signal },
+    });
+    sessions.push(session);
+    return session;
+  };
   try {
+    const opened = await open(model);
+    const drafter = await drafterOf(invocation, tokenizer, opened, open, io);
     const show = async (text: string): Promise<void> => {
       await io.stdout.write(io.stdout.isTTY ? printable(text, { lines: true }) : text);
     };
     const result = await generate(
-      { prompt: tokens, count: Math.min(count, context - tokens.length), stop },
+      { prompt: tokens, count, stop, draft: invocation.lookup ?? invocation.draftMax },
       {
-        model: opened,
-        tokenizer,
-        sampler: new Sampler(sampling),
-        batch: Math.min(BATCH, context),
+        ...{ model: opened, cache: new CachedSequence(opened), tokenizer, sampler: new Sampler(sampling) },
+        ...(drafter ? { drafter } : {}),
         signal: io.signal,
         now: () => performance.now() / 1000,
         turn: () => new Promise(resolve => setImmediate(resolve)),
         ...(json ? {} : { onText: show }),
       },
     );
-    const { text, ids, reason, promptSeconds, generateSeconds } = result;
-    if (json) {
-      await io.stdout.write(
-        jsonDocument({
-          text,
-          ids,
-          reason,
-          promptTokens: tokens.length,
-          promptSeconds,
-          generatedTokens: ids.length,
-          generateSeconds,
-          backend: opened.backend,
-        }),
-      );
-    } else {
-      await io.stdout.write('\n');
-    }
-    return EXIT.success;
+    await io.stdout.write(json ? document(result, tokens.length, opened) : '\n');
+    return result.reason === 'interrupted' ? EXIT.interrupted : EXIT.success;
   } finally {
-    await opened.close();
+    for (const session of sessions) await session.close();
   }
+}
+
+async function drafterOf(
+  { lookup, draft }: GenerateInvocation,
+  tokenizer: Tokenizer,
+  { vocabulary }: OpenedSession,
+  open: (file: string) => Promise<OpenedSession>,
+  io: CliIo,
+): Promise<Drafter | undefined> {
+  if (draft === undefined) return lookup === undefined ? undefined : new PromptLookup();
+  checkSameVocabulary(tokenizer, await openTokenizer(draft, io));
+  return new DraftModel(await open(draft), vocabulary);
+}
+
+function document(result: Generated, promptTokens: number, { backend }: OpenedSession): string {
+  const { text, ids, reason, promptSeconds, generateSeconds, speculation } = result;
+  return jsonDocument({
+    ...{ text, ids, reason, promptTokens, promptSeconds },
+    ...{ generatedTokens: ids.length, generateSeconds, backend },
+    ...(speculation ? { speculation } : {}),
+  });
 }

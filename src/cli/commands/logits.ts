@@ -4,6 +4,7 @@ import { realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { QuantsmithError } from '../../core/problem.js';
 import { formatBytes, formatInteger } from '../../core/text/quantity.js';
+import { checkLogits } from '../../engine/sampler.js';
 import { openSession } from '../../platform/open-session.js';
 import { OutputFiles } from '../../platform/output-file.js';
 import { EXIT, type ExitCode } from '../exit.js';
@@ -52,6 +53,9 @@ export async function logits(invocation: LogitsInvocation, io: CliIo): Promise<E
         io.signal.throwIfAborted();
         const tokens = Int32Array.from(ids.slice(done, done + batch));
         const values = await session.session.step({ tokens, wanted: 'all' }, io.signal);
+        tokens.forEach((_, i) => {
+          checkLogits(values.subarray(i * vocabulary, (i + 1) * vocabulary), done + i + 1);
+        });
         await file.write(0, done * row, new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
       }
       await file.commit();

@@ -4,7 +4,7 @@
 import type { ReadResult } from '../problem.js';
 import { plural } from '../text/quantity.js';
 import { ProblemList } from '../gguf/problem-list.js';
-import { ByteBuffer, IntBuffer, packStrings, stringCount } from './byte-strings.js';
+import { ByteBuffer, IntBuffer, packStrings, stringCount, type ByteStrings } from './byte-strings.js';
 import { BytePairEncoder } from './bpe.js';
 import { appendPiece, detokenize, StreamDecoder, type DecodeOptions } from './detokenize.js';
 import { MAX_SPECIAL_BYTES, SpecialTokens } from './special-tokens.js';
@@ -25,6 +25,8 @@ export interface Tokenizer {
   readonly kind: TokenizerKind;
   /** Tokens of the vocabulary; every token is below this. */
   readonly size: number;
+  /** Of every token, as the file has it. */
+  readonly texts: ByteStrings;
   readonly roles: TokenRoles;
   readonly endOfGeneration: ReadonlySet<number>;
   /** Whether encoding with `addSpecial` puts BOS before, and EOS behind a text. */
@@ -130,6 +132,7 @@ function reportMerges({ unusableMerges, mergesWithoutToken }: BytePairEncoder, p
 class VocabularyTokenizer implements Tokenizer {
   readonly kind: TokenizerKind;
   readonly size: number;
+  readonly texts: ByteStrings;
   readonly roles: TokenRoles;
   readonly endOfGeneration: ReadonlySet<number>;
   readonly addBos: boolean;
@@ -142,6 +145,7 @@ class VocabularyTokenizer implements Tokenizer {
   ) {
     this.kind = vocabulary.kind;
     this.size = vocabulary.size;
+    this.texts = vocabulary.texts;
     this.roles = vocabulary.roles;
     this.endOfGeneration = vocabulary.endOfGeneration;
     // BERT has its two ends whatever the switches say.

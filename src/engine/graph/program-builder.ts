@@ -47,6 +47,8 @@ export interface Program {
   readonly weights: readonly Weight[];
   readonly vocabulary: number;
   readonly limits: ProgramLimits;
+  /** Bytes that a session takes, to the percent: for keys and values, and for activations. */
+  readonly memory: { readonly cache: number; readonly activations: number };
 }
 
 export type Activation = 'silu' | 'gelu';
@@ -250,7 +252,25 @@ export class ProgramBuilder {
       CACHE_TYPES.indexOf(limits.cacheType),
     ];
     const words = Int32Array.from([...header, ...slots, ...layers, ...this.#constants.map(floatBits), ...this.#code]);
-    return { words, weights: [...this.#weights.values()], vocabulary: logits.columns, limits };
+    return {
+      words,
+      weights: [...this.#weights.values()],
+      vocabulary: logits.columns,
+      limits,
+      memory: this.#memory(logits, limits),
+    };
+  }
+
+  #memory(logits: Slot, { cells, batch, cacheType }: ProgramLimits): Program['memory'] {
+    const own = this.#slots.filter(({ base }, index) => base === index && index !== logits.index);
+    const activations = own.reduce((sum, { columns }) => sum + columns, 0);
+    // The input of a product is rounded into a copy of its own.
+    const widest = own.reduce((most, { columns }) => Math.max(most, columns), 0);
+    const cached = this.#layers.reduce((sum, { keys, values }) => sum + keys + values, 0);
+    return {
+      cache: cells * cached * (cacheType === 'f16' ? 2 : 4),
+      activations: (batch * (activations + widest) + logits.columns) * 4,
+    };
   }
 
   #addSlot(base: number, offset: number, columns: number): Slot {

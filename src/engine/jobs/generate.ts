@@ -1,24 +1,31 @@
-// Continues a text: the prompt in batches, then one token a step. Between steps other work of the thread gets its turn.
+// Continues a text: the prompt in batches, then a step for each token, or for several if they can be guessed. Between steps
+// other work of the thread gets its turn; a cancellation ends a step, and what was generated until then is the result.
 import type { Tokenizer } from '../../core/tokenizer/tokenizer.js';
 import { QuantsmithError } from '../../core/problem.js';
+import { checkFits, type CachedSequence } from '../cached-sequence.js';
 import type { ModelSession } from '../model-session.js';
 import type { Sampler } from '../sampler.js';
+import type { Drafter, Speculation } from '../speculation/drafter.js';
+import { StoppingText } from './stopping-text.js';
 
 export interface GenerateRequest {
   /** The prompt, at least one token. */
   readonly prompt: Int32Array;
   /** Most tokens to add. */
   readonly count: number;
-  /** The text ends before the first of these. */
+  /** The text ends before the first of these that is complete. */
   readonly stop: readonly string[];
+  /** Most tokens guessed for a step; used with a drafter. */
+  readonly draft?: number;
 }
 
 export interface GenerateServices {
   readonly model: ModelSession;
+  /** A sequence of the model; what it holds of the prompt is not evaluated again. */
+  readonly cache: CachedSequence;
   readonly tokenizer: Tokenizer;
   readonly sampler: Sampler;
-  /** Tokens of the prompt per step, at most the session's batch. */
-  readonly batch: number;
+  readonly drafter?: Drafter;
   readonly signal: AbortSignal;
   /** Seconds, from any beginning. */
   readonly now: () => number;
@@ -31,97 +38,114 @@ export interface GenerateServices {
 export interface Generated {
   readonly text: string;
   readonly ids: readonly number[];
-  /** Why it ended: `count`, an end-of-generation token, or a stop string. */
-  readonly reason: 'count' | 'end' | 'stop';
+  /** Why it ended: `count`, an end-of-generation token, a stop string, a full context, or the signal. */
+  readonly reason: 'count' | 'end' | 'stop' | 'context' | 'interrupted';
   readonly promptSeconds: number;
   readonly generateSeconds: number;
+  readonly speculation?: Speculation;
 }
 
-/** @throws QuantsmithError `engine/empty-prompt`, and as {@link ExecutorSession.step} does */
+/**
+ * @throws QuantsmithError `engine/empty-prompt`, `engine/context-full` (the prompt alone is too long), as
+ *   {@link Sampler.next} and a step do; the signal's reason if it comes before the prompt was evaluated
+ */
 export async function generate(request: GenerateRequest, services: GenerateServices): Promise<Generated> {
-  const { prompt, count, stop } = request;
-  const { model, tokenizer, sampler, batch, signal, now, turn, onText } = services;
+  const { prompt } = request;
+  const { model, cache, signal, now, turn, drafter } = services;
   if (prompt.length === 0) {
     throw new QuantsmithError('engine/empty-prompt', 'The prompt has no tokens.', 'Give it some text.');
   }
+  checkFits(prompt.length, model.limits.context);
   const start = now();
-  let logits: Float32Array = new Float32Array();
-  for (let done = 0; done < prompt.length; done += batch) {
-    signal.throwIfAborted();
-    const tokens = prompt.subarray(done, done + batch);
-    const wanted = done + tokens.length === prompt.length ? 'last' : 'none';
-    logits = await model.session.step({ tokens, wanted }, signal);
-    await turn();
-  }
+  const logits = await cache.advance(prompt, { signal, turn });
   const generating = now();
-  const all = Array.from(prompt);
-  const ids: number[] = [];
-  const decoder = tokenizer.streamDecoder({ special: false });
-  const output = new StoppingText(stop);
-  let reason: Generated['reason'] = 'count';
-  while (ids.length < count) {
-    signal.throwIfAborted();
-    const id = sampler.next(logits, all);
-    if (tokenizer.endOfGeneration.has(id)) {
-      reason = 'end';
-      break;
-    }
-    ids.push(id);
-    all.push(id);
-    const certain = output.push(decoder.push(id));
-    if (certain !== '') await onText?.(certain);
-    if (output.isStopped) {
-      reason = 'stop';
-      break;
-    }
-    if (ids.length < count) logits = await model.session.step({ tokens: Int32Array.of(id) }, signal);
-    await turn();
-  }
-  const rest = output.end(decoder.end());
-  if (rest !== '') await onText?.(rest);
-  const end = now();
-  return { text: output.text, ids, reason, promptSeconds: generating - start, generateSeconds: end - generating };
+  const writer = new Writer(request, services);
+  const speculation = { drafted: 0, accepted: 0, steps: 0 };
+  const reason = await continueText(request, services, writer, logits, speculation);
+  await writer.end();
+  return {
+    text: writer.text,
+    ids: writer.ids,
+    reason,
+    promptSeconds: generating - start,
+    generateSeconds: now() - generating,
+    ...(drafter ? { speculation } : {}),
+  };
 }
 
-/** Text up to the first stop string. What may be the beginning of one is held back until it is certain. */
-class StoppingText {
-  text = '';
-  isStopped = false;
-  readonly #stop: readonly string[];
-  #held = '';
-
-  constructor(stop: readonly string[]) {
-    this.#stop = stop.filter(text => text !== '');
-  }
-
-  /** What has become certain. */
-  push(more: string): string {
-    if (this.isStopped) return '';
-    const seen = this.#held + more;
-    const ends = this.#stop.map(text => seen.indexOf(text)).filter(at => at >= 0);
-    this.isStopped = ends.length > 0;
-    const certain = this.isStopped ? Math.min(...ends) : seen.length - this.#mayStop(seen);
-    this.#held = this.isStopped ? '' : seen.slice(certain);
-    this.text += seen.slice(0, certain);
-    return seen.slice(0, certain);
-  }
-
-  /** What is left when nothing more comes. */
-  end(more: string): string {
-    const certain = this.push(more);
-    const rest = this.#held;
-    this.#held = '';
-    this.text += rest;
-    return certain + rest;
-  }
-
-  /** Length of the longest end of `seen` that a stop string begins with. */
-  #mayStop(seen: string): number {
-    const longest = Math.max(0, ...this.#stop.map(text => text.length - 1));
-    for (let length = Math.min(longest, seen.length); length > 0; length--) {
-      const end = seen.slice(-length);
-      if (this.#stop.some(text => text.startsWith(end))) return length;
+async function continueText(
+  { prompt, count, draft = 0 }: GenerateRequest,
+  { model, cache, sampler, drafter, signal, turn }: GenerateServices,
+  writer: Writer,
+  first: Float32Array,
+  speculation: { -readonly [key in keyof Speculation]: Speculation[key] },
+): Promise<Generated['reason']> {
+  const { vocabulary, limits } = model;
+  const all = Array.from(prompt);
+  let logits = first;
+  let guesses: readonly number[] = [];
+  try {
+    while (writer.ids.length < count) {
+      signal.throwIfAborted();
+      // A row for what stands already, and one for each guess: the next counts only if the guess before was right. A number
+      // is drawn for each token that is kept, so that with and without guesses the same text comes out.
+      for (let row = 0; row <= guesses.length; row++) {
+        const token = sampler.next(logits.subarray(row * vocabulary, (row + 1) * vocabulary), all);
+        const ended = await writer.write(token);
+        if (ended) return ended;
+        all.push(token);
+        if (token !== guesses[row]) break;
+        speculation.accepted++;
+      }
+      await turn();
+      if (writer.ids.length >= count) break;
+      if (all.length > limits.context) return 'context';
+      const most = Math.min(draft, count - writer.ids.length - 1, limits.context - all.length, limits.batch - 1);
+      guesses = drafter && most > 0 ? await drafter.draft(all, most, signal) : [];
+      logits = await cache.advance([...all, ...guesses], { wanted: guesses.length + 1, signal });
+      speculation.drafted += guesses.length;
+      speculation.steps++;
     }
-    return 0;
+    return 'count';
+  } catch (error) {
+    if (signal.aborted) return 'interrupted';
+    throw error;
+  }
+}
+
+/** Tokens to text, and text to whoever listens. */
+class Writer {
+  readonly ids: number[] = [];
+  readonly #services: GenerateServices;
+  readonly #count: number;
+  readonly #decoder;
+  readonly #output: StoppingText;
+
+  constructor({ stop, count }: GenerateRequest, services: GenerateServices) {
+    this.#services = services;
+    this.#count = count;
+    this.#decoder = services.tokenizer.streamDecoder({ special: false });
+    this.#output = new StoppingText(stop);
+  }
+
+  get text(): string {
+    return this.#output.text;
+  }
+
+  /** Takes a token; says why the text ends, if it does. */
+  async write(token: number): Promise<'end' | 'stop' | 'count' | undefined> {
+    if (this.#services.tokenizer.endOfGeneration.has(token)) return 'end';
+    this.ids.push(token);
+    await this.#show(this.#output.push(this.#decoder.push(token)));
+    if (this.#output.isStopped) return 'stop';
+    return this.ids.length === this.#count ? 'count' : undefined;
+  }
+
+  async end(): Promise<void> {
+    await this.#show(this.#output.end(this.#decoder.end()));
+  }
+
+  async #show(text: string): Promise<void> {
+    if (text !== '') await this.#services.onText?.(text);
   }
 }
