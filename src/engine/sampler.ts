@@ -6,6 +6,7 @@
 // Of 150,000 logits the default options (top-k 40) cost 1 ms, min-p alone 0.6, greedy 0.4; top-p alone costs 3, and 24 where it
 // keeps half of them: nothing is sorted but what is kept. Sorting all of them by a comparison takes 72 ms.
 import { QuantsmithError } from '../core/problem.js';
+import { plural } from '../core/text/quantity.js';
 import { exp, log } from './exact-math.js';
 import { largestFirst } from './largest.js';
 import { MersenneTwister } from './mersenne-twister.js';
@@ -161,7 +162,7 @@ export function checkLogits(logits: Float32Array, position: number): void {
   const at = logits.findIndex(value => !Number.isFinite(value));
   throw new QuantsmithError(
     'engine/bad-logits',
-    `The model computes ${String(logits[at])} as the score of token ${at} after ${position} tokens; a number is expected.`,
+    `The model computes ${String(logits[at])} as the score of token ${at} after ${plural(position, 'token')}; a number is expected.`,
     'Its weights are damaged, or too large for single precision. Download or convert the model again.',
   );
 }

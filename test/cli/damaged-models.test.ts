@@ -38,9 +38,10 @@ const change = (from: string, to = ''): string => {
   return LLAMA.replace(from, to);
 };
 
-/** The model with its data from byte `at` on set to a float32. */
+/** The model with one float32 of its data, `at` bytes behind the beginning, that is not 0. */
 function withFloat(at: number, value: number): Uint8Array {
   const { bytes, dataOffset } = buildGguf(LLAMA);
+  bytes.fill(0, dataOffset);
   new DataView(bytes.buffer).setFloat32(dataOffset + at, value, true);
   return bytes;
 }
@@ -52,7 +53,8 @@ const generate = (model: string, ...options: string[]): string[] => [
 ];
 
 describe.skipIf(!isBuilt)('what cannot be run is refused', () => {
-  const model = (content: string | Uint8Array, args = logits) => args(file('in.gguf', content));
+  const model = (content: string | Uint8Array, args: (name: string) => string[] = logits) =>
+    args(file('in.gguf', content));
   const cases: readonly (readonly [string, () => readonly string[], string, RegExp])[] = [
     [
       'a missing tensor',
@@ -159,7 +161,9 @@ describe.skipIf(!isBuilt)('what cannot be run is refused', () => {
   });
 
   test('the model of this test can be run; a full context ends its text', async () => {
-    const { stdout, exit } = await quantsmith(generate(file('in.gguf', LLAMA), '-n', '99', '--json'), { cwd: folder });
+    const { stdout, exit } = await quantsmith(generate(file('in.gguf', withFloat(0, 0)), '-n', '99', '--json'), {
+      cwd: folder,
+    });
     expect(exit).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({ reason: 'context', generatedTokens: 16, promptTokens: 1 });
   });

@@ -46,4 +46,50 @@ describe.skipIf(!isBuilt)('generate', () => {
     expect((JSON.parse(empty.stdout) as ErrorDocument).error.code).toBe('engine/empty-prompt');
     expect(empty.exit).toBe(1);
   });
+
+  test('guesses change how it is made, not what', async () => {
+    const json = async (...options: string[]): Promise<Record<string, unknown>> =>
+      JSON.parse((await run('-n', '40', '--json', ...options)).stdout) as Record<string, unknown>;
+    const plain = await json();
+    expect(plain).not.toHaveProperty('speculation');
+    for (const options of [
+      ['--lookup', '6'],
+      ['--draft', tinycoder, '--draft-max', '5'],
+    ]) {
+      const found = await json(...options);
+      expect(found['ids']).toEqual(plain['ids']);
+      const { drafted, accepted, steps } = found['speculation'] as Record<string, number>;
+      expect(accepted).toBeGreaterThan(0);
+      expect(accepted).toBeLessThanOrEqual(drafted!);
+      // Each step after the prompt's gives what was right of the guesses, and one token; the last may give one less.
+      expect([39, 40]).toContain(accepted! + steps!);
+    }
+  });
+
+  test.each([
+    ['text', []],
+    ['JSON', ['--json']],
+  ])('Ctrl+C ends it at once, and what there is stays (%s)', async (kind, options) => {
+    let interrupted = 0;
+    const found = await quantsmith(
+      ['generate', tinycoder, '-p', PROMPT, '-n', '1000000', '--context', '20000', '--bias', '0=-inf', ...options],
+      {
+        started: child => {
+          const interrupt = (): void => {
+            interrupted = performance.now();
+            child.kill('SIGINT');
+          };
+          if (kind === 'text') child.stdout?.once('data', interrupt);
+          else setTimeout(interrupt, 3000);
+        },
+      },
+    );
+    const milliseconds = performance.now() - interrupted;
+    console.log(`${kind}: ended ${milliseconds.toFixed(0)} ms after the signal`);
+    expect(found.exit).toBe(130);
+    if (kind === 'text') expect(found.stdout.length).toBeGreaterThan(1);
+    else expect(JSON.parse(found.stdout)).toMatchObject({ reason: 'interrupted' });
+    // 40 to 70 ms with other processes on all cores.
+    expect(milliseconds).toBeLessThan(1000);
+  });
 });

@@ -123,6 +123,23 @@ describe('token by token', () => {
     expect(shown).toBe(text);
   });
 
+  test.each(tokenizers)(
+    '%s: random tokens give the text of their bytes, whole characters at a time',
+    (_name, tokenizer) => {
+      const seed = Date.now() % 2 ** 31;
+      const next = random(seed);
+      for (let round = 0; round < 300; round++) {
+        const ids = Array.from({ length: Math.floor(next() * 30) }, () => Math.floor(next() * tokenizer.size));
+        const decoder = tokenizer.streamDecoder();
+        const parts = ids.map(id => decoder.push(id));
+        parts.push(decoder.end());
+        // No half of a surrogate pair, and U+FFFD only where the bytes, read as a whole, have one: nothing was split.
+        for (const part of parts) expect(part, `seed ${seed}`).not.toMatch(/\p{Cs}/u);
+        expect(parts.join(''), `seed ${seed}: ${ids.join(' ')}`).toBe(tokenizer.decode(ids));
+      }
+    },
+  );
+
   test('what stays incomplete is U+FFFD at the end, and what cannot be completed at once', () => {
     const tokenizer = tokenizerOf(byteLevel([]));
     const decoder = tokenizer.streamDecoder();
