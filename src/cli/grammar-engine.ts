@@ -78,8 +78,8 @@ Examples:
   quantsmith generate model.gguf -p 'Once upon a time' --temp 0.8 --seed 7 --stop '.'
   quantsmith generate model-7b.gguf -p 'def add(a, b):' --draft model-0.5b.gguf
 
-The text is written to stdout as it is made, without the prompt. It ends at a token that ends a text, at a stop text, after
---count tokens, or when the context is full.`,
+The text is written to stdout as it is made, without the prompt. It ends at a token that ends a text, at a stop text,
+after --count tokens, or when the context is full.`,
     )
     .action((model: string, flags: GenerateFlags) => {
       const { prompt, temp, topK, topP, minP, repeatPenalty, repeatWindow, seed, bias, ...rest } = flags;
