@@ -53,7 +53,7 @@ function growth(tokenizer: Tokenizer, unit: string): number {
     new TextEncoder().encode(unit.repeat(Math.ceil(bytes / Buffer.byteLength(unit))));
   const [short, long] = [text(SHORT), text(LONGER * SHORT)];
   const least = [Infinity, Infinity] as [number, number];
-  for (let i = 0; i < 8; i++) {
+  for (let i = 0; i < 4; i++) {
     least[0] = Math.min(
       least[0],
       cpuSeconds(() => tokenizer.encode(short)),
