@@ -2,7 +2,7 @@
 // the same bytes on every machine and with any number of layers. What a search for scales is sensitive to is in them:
 // heavy input channels (shared by all tensors that read the residual stream, as in trained models), rows of different size,
 // tails heavier than a normal distribution's, and single outliers. The importance matrix made for a model has the same
-// heavy channels. Absent on purpose: anything the model could say; its vocabulary has only the right size.
+// heavy channels. Absent on purpose: anything the model could say; its vocabulary has the right size and takes any text.
 //   node test/bench/model.mjs SHAPE[:LAYERS] FILE [--imatrix=FILE] [--seed=1]      SHAPE: 0.5b, 1.5b, tiny
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -144,6 +144,26 @@ function* vectorBytes({ name, ne: [length] }, seed) {
   yield new Uint8Array(Float32Array.from({ length }, () => center + 0.2 * QUANTILES[next() >>> 16]).buffer);
 }
 
+/**
+ * A vocabulary that can write any text: the 256 bytes (as GPT-2 writes them: those that are no visible character from
+ * U+0100 on), then pairs of two bytes, then pairs of a byte and such a pair. Every token beyond the bytes has its merge.
+ */
+function vocabularyOf(count) {
+  let next = 256;
+  const bytes = Array.from({ length: 256 }, (_, byte) => {
+    const visible = (byte > 32 && byte < 127) || (byte > 160 && byte !== 173);
+    return String.fromCodePoint(visible ? byte : next++);
+  });
+  const tokens = [...bytes];
+  const merges = [];
+  for (let i = 0; tokens.length < count; i++) {
+    const [left, right] = [bytes[i % 256], tokens[i >> 8]];
+    tokens.push(left + right);
+    merges.push(`${left} ${right}`);
+  }
+  return { tokens, merges };
+}
+
 /** Writes the model; returns its size in bytes. */
 export function writeModel(file, shape, seed = 1) {
   const gguf = new GgufFile();
@@ -158,17 +178,12 @@ export function writeModel(file, shape, seed = 1) {
   gguf.u32('qwen2.attention.head_count_kv', shape.headsKv);
   gguf.f32('qwen2.rope.freq_base', 1000000);
   gguf.f32('qwen2.attention.layer_norm_rms_epsilon', 1e-6);
+  const { tokens, merges } = vocabularyOf(shape.vocabulary);
   gguf.string('tokenizer.ggml.model', 'gpt2');
-  const count = shape.vocabulary;
-  gguf.strings(
-    'tokenizer.ggml.tokens',
-    Array.from({ length: count }, (_, i) => `t${i.toString(36)}`),
-  );
-  gguf.i32s('tokenizer.ggml.token_type', new Int32Array(count).fill(1));
-  gguf.strings(
-    'tokenizer.ggml.merges',
-    Array.from({ length: count - 300 }, (_, i) => `${i.toString(36)} t${(i * 7).toString(36)}`),
-  );
+  gguf.string('tokenizer.ggml.pre', 'qwen2');
+  gguf.strings('tokenizer.ggml.tokens', tokens);
+  gguf.i32s('tokenizer.ggml.token_type', new Int32Array(tokens.length).fill(1));
+  gguf.strings('tokenizer.ggml.merges', merges);
   return write(file, gguf, tensorsOf(shape), tensor =>
     tensor.ne.length === 1 ? vectorBytes(tensor, seed) : matrixBytes(tensor, seed),
   );
