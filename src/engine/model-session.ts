@@ -22,6 +22,8 @@ export interface SessionOptions {
 
 export interface ModelSession {
   readonly vocabulary: number;
+  /** What generating a token reads of the weights. */
+  readonly weightBytesPerToken: number;
   readonly session: ExecutorSession;
 }
 
@@ -46,7 +48,8 @@ export async function createModelSession(
   const batch = Math.min(options.batch, cells);
   const program = compileProgram(model, vectors, { context, sequences, cells, batch, cacheType });
   const session = await executor.createSession(program, files, { threads, ...(isa === undefined ? {} : { isa }) });
-  return { vocabulary: program.vocabulary, session };
+  const { vocabulary, weightBytesPerToken } = program;
+  return { vocabulary, weightBytesPerToken, session };
 }
 
 /** For a model that does not say. */

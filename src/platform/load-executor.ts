@@ -14,6 +14,8 @@ declare const WebAssembly: {
 
 export interface LoadedExecutor {
   readonly executor: Executor;
+  /** The instruction set that computes unless a session asks for another. */
+  readonly isa: string;
   /** One line per decision. */
   readonly notes: readonly string[];
 }
@@ -22,10 +24,10 @@ export interface LoadedExecutor {
 export async function loadExecutor(choice: BackendChoice, directory: string): Promise<LoadedExecutor> {
   const { backend, notes } = await loadBackend(choice, directory);
   if (backend.kind === 'native') {
-    return { executor: new NativeExecutor(loadAddon(directory), backend), notes };
+    return { executor: new NativeExecutor(loadAddon(directory), backend), isa: backend.isa, notes };
   }
   const module = await WebAssembly.compile(await readFile(path.join(directory, 'kernels.wasm')));
   const instantiate = async (): Promise<ExecutorModuleExports> =>
     (await WebAssembly.instantiate(module, {})).exports as ExecutorModuleExports;
-  return { executor: new WasmExecutor(instantiate, backend), notes };
+  return { executor: new WasmExecutor(instantiate, backend), isa: backend.isa, notes };
 }

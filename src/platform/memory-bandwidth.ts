@@ -12,16 +12,21 @@ export interface MemoryBandwidth {
 }
 
 /**
- * Blocks for about half a second.
+ * Bytes per second that `threads` threads read together; undefined without native kernels. Blocks for about half a second.
  * @param directory where `kernels.node` is
  */
-export function memoryBandwidth(directory: string, threads: number): MemoryBandwidth {
+export function readBandwidth(directory: string, threads: number): number | undefined {
   try {
-    const bytesPerSecond = loadAddon(directory).readBandwidth(threads, READ_SECONDS);
-    if (bytesPerSecond > 0) return { bytesPerSecond, way: 'read', threads };
+    return loadAddon(directory).readBandwidth(threads, READ_SECONDS) || undefined;
   } catch {
-    // No native kernels: doctor says so in its own line.
+    return undefined;
   }
+}
+
+/** What there is to say on this machine, see {@link MemoryBandwidth}. Blocks as {@link readBandwidth} does. */
+export function memoryBandwidth(directory: string, threads: number): MemoryBandwidth {
+  const read = readBandwidth(directory, threads);
+  if (read !== undefined) return { bytesPerSecond: read, way: 'read', threads };
   return { bytesPerSecond: copyBandwidth(), way: 'copy', threads: 1 };
 }
 

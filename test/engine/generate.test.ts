@@ -43,7 +43,7 @@ async function run(script: string, { count = 100, stop = [], batch = 2, cancelAf
   const result: Generated = await generate(
     { prompt: Int32Array.of(1, 2, 3, 4, 5), count, stop },
     {
-      model: { vocabulary: 256, session },
+      model: { weightBytesPerToken: 0, vocabulary: 256, session },
       tokenizer,
       sampler: new Sampler(GREEDY),
       batch,

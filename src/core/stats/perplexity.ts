@@ -55,7 +55,7 @@ export interface PerplexityWindow {
 /**
  * The windows of a text of `count` tokens. Each predicts its tokens from position context/2 + 1 on, as llama-perplexity
  * does: the logits after positions context/2 … context - 2.
- * @param context at least 2
+ * @param context at least 3: in a window of 2 no token has half a window before it
  */
 export function perplexityWindows(count: number, context: number): PerplexityWindow[] {
   const firstScored = Math.floor(context / 2) + 1;

@@ -46,6 +46,8 @@ export interface Program {
   /** The tensors the program uses, by weight index. */
   readonly weights: readonly Weight[];
   readonly vocabulary: number;
+  /** Bytes of the matrices that one token is multiplied with: what generation reads of the weights. */
+  readonly weightBytesPerToken: number;
   readonly limits: ProgramLimits;
 }
 
@@ -65,6 +67,7 @@ export class ProgramBuilder {
   readonly #tables = new Map<RopeTable, number>();
   readonly #code: number[] = [];
   #operations = 0;
+  #weightBytes = 0;
 
   constructor(model: GgufModel) {
     this.#tensors = new Map(model.tensors.map(tensor => [tensor.name, tensor]));
@@ -126,6 +129,7 @@ export class ProgramBuilder {
     const fits = weight.columns === source.columns && weight.rows === target.columns && weight.slices === 1;
     this.#expect(weight, fits, `${source.columns} x ${target.columns}`);
     const bias = this.#vector(`${name}.bias`, weight.rows, 'optional');
+    this.#weightBytes += weight.tensor.byteLength ?? 0;
     return this.#emit('MATMUL', target, source.index, weight.index, bias);
   }
 
@@ -195,6 +199,7 @@ export class ProgramBuilder {
       weight.rows * used === target.columns &&
       (weight.columns === source.columns || weight.columns * used === source.columns);
     this.#expect(weight, fits, `${source.columns} x ${target.columns / used} for each of ${count} experts`);
+    this.#weightBytes += ((weight.tensor.byteLength ?? 0) / count) * used;
     return this.#emit('EXPERTS', target, source.index, pairs.index, weight.index, used);
   }
 
@@ -250,7 +255,13 @@ export class ProgramBuilder {
       CACHE_TYPES.indexOf(limits.cacheType),
     ];
     const words = Int32Array.from([...header, ...slots, ...layers, ...this.#constants.map(floatBits), ...this.#code]);
-    return { words, weights: [...this.#weights.values()], vocabulary: logits.columns, limits };
+    return {
+      words,
+      weights: [...this.#weights.values()],
+      vocabulary: logits.columns,
+      weightBytesPerToken: this.#weightBytes,
+      limits,
+    };
   }
 
   #addSlot(base: number, offset: number, columns: number): Slot {
