@@ -127,7 +127,10 @@ async function buildNative(output) {
   ];
   const units = [
     ...kernelUnits(process.arch, compiler),
-    ...['napi', 'napi-engine'].map(name => ({ source: `bindings/${name}.cc`, flags: COMMON })),
+    ...['machine/read-bandwidth.cc', 'bindings/napi.cc', 'bindings/napi-engine.cc'].map(source => ({
+      source,
+      flags: COMMON,
+    })),
   ].map(unit => ({
     source: unit.source,
     flags: [...unit.flags, ...addonFlags],

@@ -14,6 +14,7 @@
 #include "bindings/napi-arguments.h"
 #include "bindings/step-thread.h"
 #include "include/executor.h"
+#include "include/machine.h"
 
 #if !defined(_WIN32)
 #include <fcntl.h>
@@ -356,6 +357,19 @@ napi_value end_session(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+// readBandwidth(threads, seconds) -> bytes per second; see include/machine.h
+napi_value read_bandwidth(napi_env env, napi_callback_info info) {
+  napi_value a[2], result;
+  size_t threads;
+  double seconds;
+  if (!read_arguments(env, info, a) || !read_size(env, a[0], "threads", &threads)) return nullptr;
+  if (napi_get_value_double(env, a[1], &seconds) != napi_ok || !(seconds >= 0 && seconds <= 60)) {
+    return fail(env, "kernel/bad-argument", "seconds", "a number from 0 to 60");
+  }
+  const double rate = qs_read_bandwidth(threads, seconds);
+  return napi_create_double(env, rate, &result) == napi_ok ? result : nullptr;
+}
+
 }  // namespace
 
 bool define_engine(napi_env env, napi_value exports) {
@@ -368,6 +382,7 @@ bool define_engine(napi_env env, napi_value exports) {
       {"truncateSequence", nullptr, truncate_sequence, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"copySequence", nullptr, copy_sequence, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"endSession", nullptr, end_session, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"readBandwidth", nullptr, read_bandwidth, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
   };
   return napi_define_properties(env, exports, sizeof properties / sizeof *properties, properties) == napi_ok;
 }

@@ -39,7 +39,8 @@ void store_q8_0_keys(uint8_t* block, size_t width, size_t within, const float* s
   for (size_t g = 0; g < width / 32; ++g) {
     block_q8_0 coded;
     quantize_row_q8_0_ref(source + 32 * g, &coded, 32, nullptr);
-    for (size_t i = 0; i < 32; ++i) block[(32 * g + i) * kPagePositions + within] = static_cast<uint8_t>(coded.codes[i]);
+    for (size_t i = 0; i < 32; ++i)
+      block[(32 * g + i) * kPagePositions + within] = static_cast<uint8_t>(coded.codes[i]);
     q8_0_scales(block, width)[g * kPagePositions + within] = coded.d;
   }
 }

@@ -481,7 +481,7 @@ void multiply(const ProductJob& job) {
 #define QS_DEFINE(type, isa)                                                                        \
   void QS_KERNEL_NAME(product, type, isa)(const ProductJob& job) { multiply<Product_##type>(job); } \
   void QS_KERNEL_NAME(prepare, type, isa)(const float* values, size_t columns, void* row) {         \
-    prepare_input<Product_##type::input, Lanes>(values, columns, row);                                     \
+    prepare_input<Product_##type::input, Lanes>(values, columns, row);                              \
   }
 #include "simd/instantiate.h"
 #include "product/kernels.inc"

@@ -77,7 +77,7 @@ void multiply(const ProductJob& job) {
 #define TYPE(name, type, id, block_size)                                                         \
   void product_row_##type##_ref_kernel(const ProductJob& job) { multiply<Product_##type>(job); } \
   void prepare_row_##type##_ref_kernel(const float* values, size_t columns, void* row) {         \
-    prepare_input<Product_##type::input, ScalarOps>(values, columns, row);                                  \
+    prepare_input<Product_##type::input, ScalarOps>(values, columns, row);                       \
   }
 #include "quant/types.inc"
 #undef TYPE

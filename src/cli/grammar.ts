@@ -17,6 +17,7 @@ import {
 } from './argument-values.js';
 import { backendOptions } from './backend-options.js';
 import { addEngineCommands } from './grammar-engine.js';
+import { addMeasureCommands } from './grammar-measure.js';
 import { addTokenCommands } from './grammar-tokens.js';
 import type { ComputeOptions, Invocation } from './invocation.js';
 
@@ -100,6 +101,8 @@ const COMMANDS = new Set([
   'detokenize',
   'logits',
   'generate',
+  'perplexity',
+  'bench',
   'doctor',
 ]);
 
@@ -325,6 +328,8 @@ In JSON, ranges count lines and characters (UTF-16) from 0; in text, lines and c
   addTokenCommands(program, choose);
 
   addEngineCommands(program, choose);
+
+  addMeasureCommands(program, choose);
 
   program
     .command('doctor')

@@ -89,6 +89,24 @@ export interface LogitsInvocation extends EngineOptions {
   readonly overwrite: boolean;
 }
 
+export interface PerplexityInvocation extends EngineOptions {
+  readonly command: 'perplexity';
+  readonly model: string;
+  readonly file: string;
+  /** Tokens of a window. */
+  readonly context: number;
+  readonly quiet: boolean;
+}
+
+export interface BenchInvocation extends EngineOptions {
+  readonly command: 'bench';
+  readonly model: string;
+  /** Tokens; 0: not measured. */
+  readonly prompt: number;
+  readonly generate: number;
+  readonly repetitions: number;
+}
+
 export interface TokenizeInvocation {
   readonly command: 'tokenize';
   readonly model: string;
@@ -135,4 +153,6 @@ export type Invocation =
   | TokenizeInvocation
   | DetokenizeInvocation
   | LogitsInvocation
+  | PerplexityInvocation
+  | BenchInvocation
   | DoctorInvocation;

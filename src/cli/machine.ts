@@ -1,5 +1,4 @@
-// What `doctor` asks the machine: processor features, how fast memory is. Each
-// answer takes well under a second and changes nothing.
+// What `doctor` asks the machine: processor features.
 import { readFileSync } from 'node:fs';
 
 /** Features that kernels of language models use somewhere, as /proc/cpuinfo spells them; of a hundred flags the rest is noise. */
@@ -16,27 +15,4 @@ export function processorFeatures(): readonly string[] {
   }
   const line = /^(?:flags|Features)\s*:\s*(.*)$/m.exec(text);
   return [...new Set((line?.[1] ?? '').split(/\s+/).filter(flag => INTERESTING.test(flag)))].sort();
-}
-
-/** Twice 96 MiB: more than the last-level cache of nearly every machine, little enough for one with 1 GiB of memory. */
-const COPIED_BYTES = 96 * 2 ** 20;
-const COPY_MILLISECONDS = 300;
-
-/**
- * Bytes per second that one thread copies, counting what is read and what is written: the best pass of 0.3 s. Several
- * threads together reach more; it is a lower bound of what kernels that stream weights can use.
- */
-export function copyBandwidth(now: () => number): number {
-  const source = new Uint8Array(COPIED_BYTES).fill(1);
-  const target = new Uint8Array(COPIED_BYTES).fill(2);
-  const end = now() + COPY_MILLISECONDS;
-  let best = Infinity;
-  let before = now();
-  do {
-    target.set(source);
-    const after = now();
-    best = Math.min(best, after - before);
-    before = after;
-  } while (before < end);
-  return (2 * COPIED_BYTES * 1000) / best;
 }

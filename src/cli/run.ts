@@ -66,6 +66,10 @@ async function execute(invocation: Invocation, io: CliIo): Promise<ExitCode> {
       return (await import('./commands/generate.js')).generateText(invocation, io);
     case 'logits':
       return (await import('./commands/logits.js')).logits(invocation, io);
+    case 'perplexity':
+      return (await import('./commands/perplexity.js')).textPerplexity(invocation, io);
+    case 'bench':
+      return (await import('./commands/bench.js')).benchmark(invocation, io);
     case 'doctor':
       return (await import('./commands/doctor.js')).doctor(invocation, io);
   }

@@ -58,6 +58,8 @@ export interface ExecutorOptions {
 
 export interface Executor {
   readonly kind: 'native' | 'wasm';
+  /** More memory than this no session can have, whatever is free. */
+  readonly addressableBytes: number;
   /**
    * @throws QuantsmithError `engine/out-of-memory`, `engine/bad-weight` (a type that cannot be decoded here),
    *   `kernel/unknown-isa`, `io/…`

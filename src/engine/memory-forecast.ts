@@ -4,9 +4,6 @@ import { formatBytes, formatInteger } from '../core/text/quantity.js';
 import { byteLengthOf, type Executor } from './executor.js';
 import type { Program } from './graph/program-builder.js';
 
-/** A 32-bit memory has no more. */
-const WASM_BYTES = 2 ** 32;
-
 /** Bytes of caches and activations; for WebAssembly also of the weights, which the native backend leaves in their files. */
 export function sessionBytes(program: Program, kind: Executor['kind']): number {
   const { cache, activations } = program.memory;
@@ -18,10 +15,11 @@ export function sessionBytes(program: Program, kind: Executor['kind']): number {
  * @param available bytes that are free; undefined: not known
  * @throws QuantsmithError `engine/out-of-memory`
  */
-export function checkMemory(program: Program, kind: Executor['kind'], available: number | undefined): void {
+export function checkMemory(program: Program, executor: Executor, available: number | undefined): void {
+  const { kind } = executor;
   const needed = sessionBytes(program, kind);
   const { limits, memory } = program;
-  const most = Math.min(available ?? Infinity, kind === 'wasm' ? WASM_BYTES : Infinity);
+  const most = Math.min(available ?? Infinity, executor.addressableBytes);
   if (needed <= most) return;
   const where = most === available ? 'are free' : 'are all that WebAssembly can address';
   throw new QuantsmithError(

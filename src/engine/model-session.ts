@@ -28,6 +28,8 @@ export interface SessionOptions {
 export interface ModelSession {
   readonly vocabulary: number;
   readonly limits: ProgramLimits;
+  /** What generating a token reads of the weights. */
+  readonly weightBytesPerToken: number;
   readonly session: ExecutorSession;
 }
 
@@ -52,9 +54,10 @@ export async function createModelSession(
   const cells = Math.min(options.cells ?? context, sequences * context);
   const batch = Math.min(options.batch, cells);
   const program = compileProgram(model, vectors, { context, sequences, cells, batch, cacheType });
-  checkMemory(program, executor.kind, options.memoryAvailable);
+  checkMemory(program, executor, options.memoryAvailable);
   const session = await executor.createSession(program, files, { threads, ...(isa === undefined ? {} : { isa }) });
-  return { vocabulary: program.vocabulary, limits: program.limits, session };
+  const { vocabulary, weightBytesPerToken, limits } = program;
+  return { vocabulary, weightBytesPerToken, limits, session };
 }
 
 /** For a model that does not say. */

@@ -12,6 +12,8 @@ import { loadBackend, loadAddon, type BackendChoice } from './load-backend.js';
 
 export interface LoadedExecutor {
   readonly executor: Executor;
+  /** The instruction set that computes unless a session asks for another. */
+  readonly isa: string;
   /** One line per decision. */
   readonly notes: readonly string[];
 }
@@ -23,12 +25,13 @@ export interface LoadedExecutor {
 export async function loadExecutor(choice: BackendChoice, directory: string): Promise<LoadedExecutor> {
   const { backend, notes } = await loadBackend(choice, directory);
   if (backend.kind === 'native') {
-    return { executor: new NativeExecutor(loadAddon(directory), backend), notes };
+    return { executor: new NativeExecutor(loadAddon(directory), backend), isa: backend.isa, notes };
   }
   const modules = engineModulesIn(directory);
   const threads = engineThreads(path.join(directory, '..', 'engine-thread.js'));
   return {
     executor: new WasmExecutor(modules, threads, backend),
+    isa: backend.isa,
     notes: [...notes, `the engine's modules: ${modules.map(({ name }) => name).join(', ')}`],
   };
 }

@@ -20,6 +20,8 @@ export interface OpenSessionOptions extends Omit<SessionOptions, 'threads' | 'me
 
 export interface OpenedSession extends ModelSession {
   readonly backend: 'native' | 'wasm';
+  /** The instruction set whose kernels compute. */
+  readonly isa: string;
   /** The model's files. */
   readonly paths: readonly string[];
   /** One line per decision about kernels. */
@@ -44,7 +46,7 @@ export async function openSession(path: string, options: OpenSessionOptions): Pr
     const model = requireModel(opened);
     const sources = model.shards.map(({ source }) => source);
     const files = { sources, paths: sources.map(({ name }) => name) };
-    const { executor, notes } = await loadExecutor(options.backend, options.kernels);
+    const { executor, isa, notes } = await loadExecutor(options.backend, options.kernels);
     const session = await createModelSession(model, files, executor, {
       ...options,
       threads: options.threads ?? physicalCores(),
@@ -54,7 +56,7 @@ export async function openSession(path: string, options: OpenSessionOptions): Pr
       await session.session.end();
       await opened.close();
     };
-    return { ...session, backend: executor.kind, paths: files.paths, notes, close };
+    return { ...session, backend: executor.kind, isa: options.isa ?? isa, paths: files.paths, notes, close };
   } catch (error) {
     await opened.close();
     throw error;

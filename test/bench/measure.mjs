@@ -11,17 +11,36 @@ const PIECE = 1 << 20;
 /** Characters kept of what a program says: llama-quantize says a line per tensor, and its version at the beginning. */
 const MAX_WORDS = 1 << 18;
 
-/** Runs a program to its end; rejects with its last words unless it succeeds. */
-export function run(command, args, env = {}) {
+/** Between two looks at a process's mappings, which take some milliseconds for a model of 1 GB. */
+const MAPPINGS_MS = 100;
+
+/**
+ * Runs a program to its end; rejects with its last words unless it succeeds.
+ * @param {(smaps: string) => number} [residentOf] what of a process's mappings counts, in bytes; the most of it becomes
+ *   `residentMegabytes`
+ */
+export function run(command, args, env = {}, residentOf = undefined) {
   return new Promise((resolve, reject) => {
     const started = performance.now();
     const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
     let words = '';
+    let output = '';
     const listen = data => (words = (words + data).slice(-MAX_WORDS));
+    child.stdout.on('data', data => (output = (output + data).slice(-MAX_WORDS)));
     child.stdout.on('data', listen);
     child.stderr.on('data', listen);
     let megabytes = NaN;
     let cpuSeconds = NaN;
+    let residentMegabytes = NaN;
+    const sampleMappings = () => {
+      try {
+        const bytes = residentOf(readFileSync(`/proc/${child.pid}/smaps`, 'latin1'));
+        residentMegabytes = Math.max(bytes / 1e6, residentMegabytes || 0);
+      } catch {
+        // Not Linux, or gone already.
+      }
+    };
+    const mappings = residentOf && setInterval(sampleMappings, MAPPINGS_MS);
     const sample = () => {
       try {
         const peak = /^VmHWM:\s*(\d+) kB$/m.exec(readFileSync(`/proc/${child.pid}/status`, 'latin1'))?.[1];
@@ -37,15 +56,17 @@ export function run(command, args, env = {}) {
     const timer = setInterval(sample, SAMPLE_MS);
     child.on('error', error => {
       clearInterval(timer);
+      clearInterval(mappings);
       reject(error);
     });
     let seconds = 0;
     child.on('exit', () => {
       seconds = (performance.now() - started) / 1000;
       clearInterval(timer);
+      clearInterval(mappings);
     });
     child.on('close', (code, signal) => {
-      if (code === 0) resolve({ seconds, cpuSeconds, megabytes, words });
+      if (code === 0) resolve({ seconds, cpuSeconds, megabytes, residentMegabytes, words, output });
       else
         reject(new Error(`${command} ${args.join(' ')} ended with ${signal ?? code}:\n${words.trim().slice(-1000)}`));
     });
@@ -108,6 +129,20 @@ function eachPiece(file, act) {
     for (let count; (count = readSync(descriptor, piece, 0, PIECE, null)) > 0;) act(piece.subarray(0, count));
   } finally {
     closeSync(descriptor);
+  }
+}
+
+/** Seconds that all processors together have worked since the start of the machine; NaN where the system does not tell. */
+export function busySeconds() {
+  try {
+    // user, nice, system, idle, iowait, irq, softirq, steal; guests are in user already.
+    const [user, nice, system, , , irq, softirq, steal] = /^cpu +(.*)$/m
+      .exec(readFileSync('/proc/stat', 'latin1'))[1]
+      .split(' ')
+      .map(Number);
+    return (user + nice + system + irq + softirq + steal) / TICKS;
+  } catch {
+    return NaN;
   }
 }
 

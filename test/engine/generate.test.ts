@@ -46,7 +46,7 @@ async function run(
     streamDecoder: () => ({ push: (id: number) => String.fromCharCode(id), end: () => '' }),
   } as unknown as Tokenizer;
   const limits = { context, sequences: 1, cells: context, batch, cacheType: 'f16' } as const;
-  const model = { vocabulary: 256, session, limits };
+  const model = { vocabulary: 256, weightBytesPerToken: 0, session, limits };
   let clock = 0;
   const result: Generated = await generate(
     { prompt: Int32Array.of(1, 2, 3, 4, 5), count, stop },

@@ -84,7 +84,7 @@ describe('models of random logits', () => {
       end: () => Promise.resolve(),
     };
     const limits = { context, sequences: 1, cells: context, batch: 9, cacheType: 'f16' } as const;
-    return { vocabulary: SIZE, limits, session };
+    return { vocabulary: SIZE, weightBytesPerToken: 0, limits, session };
   }
 
   /** Guesses what comes, wrong every so often. */

@@ -24,6 +24,8 @@ async function load(kind: 'native' | 'wasm'): Promise<Build> {
   }
 }
 
+export { randomSource } from './random-source.js';
+
 export const builds: readonly Build[] = [await load('native'), await load('wasm')];
 
 /** Every backend that loaded, with every instruction set it can run here. */
@@ -43,17 +45,6 @@ export function typeNamed(backend: KernelBackend, name: string) {
 /** Bytes of a row-aligned array of `count` weights. */
 export const byteLength = (type: { blockSize: number; blockBytes: number }, count: number): number =>
   (count / type.blockSize) * type.blockBytes;
-
-/** A small seeded generator (mulberry32): uniform in [0, 1). */
-export function randomSource(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
 
 /** Standard normal values from a uniform source. */
 export function normalSource(uniform: () => number): () => number {

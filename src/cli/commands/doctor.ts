@@ -1,21 +1,22 @@
 // `quantsmith doctor`: what this machine and this installation can do, and why not more. It measures memory bandwidth for
-// 0.3 s and loads both builds of the kernels; nothing is written.
+// half a second and loads both builds of the kernels; nothing is written.
 import { statfs } from 'node:fs/promises';
 import { freemem, totalmem } from 'node:os';
 import path from 'node:path';
 import { errorData } from '../../core/problem.js';
-import { formatByteRate, formatBytes } from '../../core/text/quantity.js';
+import { formatByteRate, formatBytes, plural } from '../../core/text/quantity.js';
 import { wasmFeatures, type WasmFeatures } from '../../engine/executors/wasm-features.js';
 import type { KernelBackend, KernelOperation } from '../../engine/kernel-backend.js';
 import { cpuFeatures } from '../../platform/cpu-features.js';
 import { loadBackend } from '../../platform/load-backend.js';
 import { engineModulesIn } from '../../platform/load-executor.js';
+import { memoryBandwidth } from '../../platform/memory-bandwidth.js';
 import { physicalCores } from '../../platform/physical-cores.js';
 import { EXIT, type ExitCode } from '../exit.js';
 import type { DoctorInvocation } from '../invocation.js';
 import type { CliIo } from '../io.js';
 import { jsonDocument } from '../json.js';
-import { copyBandwidth, processorFeatures } from '../machine.js';
+import { processorFeatures } from '../machine.js';
 import { styleFor, type Style } from '../style.js';
 import { table } from '../table.js';
 
@@ -35,8 +36,10 @@ interface Findings {
   readonly backend: 'native' | 'wasm' | null;
   readonly kernels: KernelChoice;
   readonly backends: { readonly native: BackendFinding; readonly wasm: BackendFinding };
-  /** Gigabytes (10^9 bytes) per second, read and written together, by one thread. */
+  /** Gigabytes (10^9 bytes) per second. */
   readonly memoryBandwidth: number;
+  /** How it was measured: see platform/memory-bandwidth.ts. */
+  readonly memoryBandwidthMeasure: { readonly way: 'read' | 'copy'; readonly threads: number };
   /** What this runtime can do, and the modules the engine uses if there are no native kernels. */
   readonly wasm: WasmFeatures & { readonly engine: readonly string[] };
   /** In bytes. */
@@ -54,18 +57,21 @@ export async function doctor(invocation: DoctorInvocation, io: CliIo): Promise<E
 }
 
 async function examine(io: CliIo): Promise<Findings> {
-  const { model, architecture, threads } = cpuFeatures();
+  const { model, architecture, threads: logical } = cpuFeatures();
+  const physical = physicalCores();
   const [native, wasm] = [await findBackend('native', io), await findBackend('wasm', io)];
   const chosen = native.available ? native : wasm.available ? wasm : undefined;
+  const { bytesPerSecond, way, threads } = memoryBandwidth(path.join(io.dist, 'kernels'), physical);
   return {
     cpu: model,
     architecture,
-    cores: { physical: physicalCores(), logical: threads },
+    cores: { physical, logical },
     features: processorFeatures(),
     backend: native.available ? 'native' : wasm.available ? 'wasm' : null,
     kernels: chosen?.kernels ?? { quantize: {}, dequantize: {} },
     backends: { native, wasm },
-    memoryBandwidth: Math.round(copyBandwidth(() => io.now()) / 1e7) / 100,
+    memoryBandwidth: Math.round(bytesPerSecond / 1e7) / 100,
+    memoryBandwidthMeasure: { way, threads },
     wasm: { ...wasmFeatures(), engine: engineModulesIn(path.join(io.dist, 'kernels')).map(({ name }) => name) },
     memory: { total: totalmem(), free: freemem() },
     disk: { path: io.cwd, free: await diskFree(io.cwd) },
@@ -106,7 +112,7 @@ function findingsText(findings: Findings, style: Style): string {
     ['processor', `${cpu} (${findings.architecture}), ${cores.physical} cores, ${cores.logical} threads`],
     ['features', features.length > 0 ? features.join(' ') : 'not told by this system'],
     ['memory', `${formatBytes(memory.free)} free of ${formatBytes(memory.total)}`],
-    ['memory bandwidth', `${formatByteRate(findings.memoryBandwidth * 1e9)} copying with one thread`],
+    ['memory bandwidth', bandwidthText(findings)],
     ['disk', disk.free === null ? 'free space not told' : `${formatBytes(disk.free)} free in ${disk.path}`],
     ['native kernels', backendText(backends.native)],
     ['WebAssembly kernels', backendText(backends.wasm)],
@@ -124,6 +130,10 @@ function findingsText(findings: Findings, style: Style): string {
   const rows = Object.keys(quantize).map(type => [type, quantize[type] ?? '', dequantize[type] ?? '']);
   const kernels = table([{ title: 'type' }, { title: 'quantize' }, { title: 'dequantize' }], rows);
   return rows.length === 0 ? lines : `${lines}\n${kernels}`;
+}
+
+function bandwidthText({ memoryBandwidth: gigabytes, memoryBandwidthMeasure: { way, threads } }: Findings): string {
+  return `${formatByteRate(gigabytes * 1e9)} ${way === 'read' ? 'reading' : 'copying'} with ${plural(threads, 'thread')}`;
 }
 
 function backendText(finding: BackendFinding): string {

@@ -38,6 +38,8 @@ export interface ExecutorAddon {
   copySequence(session: object, from: number, to: number, length: number): void;
   /** Cancels a step that runs, and waits for it. */
   endSession(session: object): void;
+  /** Bytes per second that so many threads read from memory (kernels/include/machine.h); 0 if it cannot be measured. */
+  readBandwidth(threads: number, seconds: number): number;
 }
 
 /** As many as a session can have (kernels/exec/session.cc); a machine may have more cores. */
@@ -45,6 +47,7 @@ const MAX_THREADS = 256;
 
 export class NativeExecutor implements Executor {
   readonly kind = 'native';
+  readonly addressableBytes = Infinity;
   readonly #addon: ExecutorAddon;
   readonly #kernels: Pick<KernelBackend, 'isaIndex'>;
 

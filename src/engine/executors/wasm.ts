@@ -6,7 +6,7 @@ import type { Program } from '../graph/program-builder.js';
 import type { KernelBackend } from '../kernel-backend.js';
 import { CheckedSession, type CheckedStep } from './checked-session.js';
 import { SessionMemory, type SessionPlaces } from './wasm-memory.js';
-import type { WasmModule } from './wasm-module.js';
+import { MAX_MEMORY, type WasmModule } from './wasm-module.js';
 import { WasmThreads, type StartEngineThread } from './wasm-threads.js';
 
 /** As many as a session can have (kernels/exec/session.cc); a machine may have more cores. */
@@ -17,6 +17,10 @@ export class WasmExecutor implements Executor {
   readonly #modules: readonly WasmModule[];
   readonly #startThread: StartEngineThread;
   readonly #kernels: Pick<KernelBackend, 'isaIndex'>;
+
+  get addressableBytes(): number {
+    return Math.max(...this.#modules.map(({ bits }) => MAX_MEMORY[bits]));
+  }
 
   /** @param modules at least one; the first with enough memory for a model is used */
   constructor(

@@ -46,10 +46,15 @@ export interface Program {
   /** The tensors the program uses, by weight index. */
   readonly weights: readonly Weight[];
   readonly vocabulary: number;
+  /** Bytes of the matrices that one token is multiplied with: what generation reads of the weights. */
+  readonly weightBytesPerToken: number;
   readonly limits: ProgramLimits;
   /** Bytes that a session takes, to the percent: for keys and values, and for activations. */
   readonly memory: { readonly cache: number; readonly activations: number };
 }
+
+/** Bytes of a cached value; Q8_0 has a scale of two bytes for 32 of them. */
+const CACHED_BYTES = { f32: 4, f16: 2, q8_0: 34 / 32 } as const satisfies Record<ProgramLimits['cacheType'], number>;
 
 export type Activation = 'silu' | 'gelu';
 const ACTIVATIONS: readonly Activation[] = ['silu', 'gelu'];
@@ -67,6 +72,7 @@ export class ProgramBuilder {
   readonly #tables = new Map<RopeTable, number>();
   readonly #code: number[] = [];
   #operations = 0;
+  #weightBytes = 0;
 
   constructor(model: GgufModel) {
     this.#tensors = new Map(model.tensors.map(tensor => [tensor.name, tensor]));
@@ -128,6 +134,7 @@ export class ProgramBuilder {
     const fits = weight.columns === source.columns && weight.rows === target.columns && weight.slices === 1;
     this.#expect(weight, fits, `${source.columns} x ${target.columns}`);
     const bias = this.#vector(`${name}.bias`, weight.rows, 'optional');
+    this.#weightBytes += weight.tensor.byteLength ?? 0;
     return this.#emit('MATMUL', target, source.index, weight.index, bias);
   }
 
@@ -197,6 +204,7 @@ export class ProgramBuilder {
       weight.rows * used === target.columns &&
       (weight.columns === source.columns || weight.columns * used === source.columns);
     this.#expect(weight, fits, `${source.columns} x ${target.columns / used} for each of ${count} experts`);
+    this.#weightBytes += ((weight.tensor.byteLength ?? 0) / count) * used;
     return this.#emit('EXPERTS', target, source.index, pairs.index, weight.index, used);
   }
 
@@ -256,6 +264,7 @@ export class ProgramBuilder {
       words,
       weights: [...this.#weights.values()],
       vocabulary: logits.columns,
+      weightBytesPerToken: this.#weightBytes,
       limits,
       memory: this.#memory(logits, limits),
     };
@@ -268,7 +277,7 @@ export class ProgramBuilder {
     const widest = own.reduce((most, { columns }) => Math.max(most, columns), 0);
     const cached = this.#layers.reduce((sum, { keys, values }) => sum + keys + values, 0);
     return {
-      cache: cells * cached * (cacheType === 'f16' ? 2 : 4),
+      cache: cells * cached * CACHED_BYTES[cacheType],
       activations: (batch * (activations + widest) + logits.columns) * 4,
     };
   }
