@@ -2,6 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
+import { holdProcess, type HeldProcess, type Moment } from '../fixtures/held-process.js';
 import { repository } from './captured-io.js';
 
 export const cliFile = path.join(repository, 'dist', 'cli.js');
@@ -20,25 +21,43 @@ export interface SpawnOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Called as soon as the process runs. */
   readonly started?: (child: ChildProcess) => void;
+  /** Called at that moment, at which the process stands still until this is done. */
+  readonly held?: Moment & { readonly act: (child: ChildProcess) => void | Promise<void> };
 }
 
 /** Runs `node dist/cli.js …` to its end. */
 export function quantsmith(
   argv: readonly string[],
-  { cwd = repository, env = {}, started }: SpawnOptions = {},
+  { cwd = repository, env = {}, started, held }: SpawnOptions = {},
 ): Promise<Finished> {
+  const hold = held && holdProcess(held);
   const begin = performance.now();
-  const child = spawn(process.execPath, [cliFile, ...argv], { cwd, env: { ...process.env, ...env } });
+  const child = spawn(process.execPath, [cliFile, ...argv], { cwd, env: { ...process.env, ...env, ...hold?.env } });
   const text = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const) {
     child[name].setEncoding('utf8');
     child[name].on('data', (part: string) => (text[name] += part));
   }
   started?.(child);
-  return new Promise((resolve, reject) => {
+  const finished = new Promise<Finished>((resolve, reject) => {
     child.on('error', reject);
     child.on('close', exit => resolve({ exit, ...text, seconds: (performance.now() - begin) / 1000 }));
   });
+  return hold ? meanwhile(finished, hold, () => held.act(child)) : finished;
+}
+
+async function meanwhile(
+  finished: Promise<Finished>,
+  hold: HeldProcess,
+  act: () => void | Promise<void>,
+): Promise<Finished> {
+  try {
+    await hold.until(finished);
+    await act();
+  } finally {
+    hold.release();
+  }
+  return finished;
 }
 
 export interface ErrorDocument {

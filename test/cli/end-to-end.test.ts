@@ -1,8 +1,9 @@
 // The built command line as a process: results, exit codes, what is left on disk, signals, pipes.
 import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
+import type { QuantizationReport } from '../../src/core/quantize/quantization-plan.js';
 import { cliFile, isBuilt, quantsmith, type ErrorDocument } from './built-cli.js';
 import {
   tinycoder,
@@ -148,21 +149,10 @@ describe.skipIf(!isBuilt || process.platform === 'win32')('signals', () => {
 
   test.each(['SIGINT', 'SIGTERM'] as const)('%s stops the job, removes its files and exits with 130', async signal => {
     file('in.gguf', bigModel(256));
-    let asked = 0;
     const { exit, stdout } = await quantsmith([...argv, '--json'], {
       cwd: folder,
-      started: child => {
-        // As soon as something lies beside the input, the job is at work.
-        const timer = setInterval(() => {
-          if (readdirSync(folder).length < 2) return;
-          clearInterval(timer);
-          asked = performance.now();
-          child.kill(signal);
-        }, 5);
-      },
+      held: { file: '.out.gguf.quantsmith-partial', writes: 0, act: child => void child.kill(signal) },
     });
-    expect(asked).toBeGreaterThan(0);
-    console.log(`${signal}: ended after ${((performance.now() - asked) / 1000).toFixed(2)} s`);
     expect(exit).toBe(130);
     expect((JSON.parse(stdout) as ErrorDocument).error.code).toBe('cancelled');
     expect(readdirSync(folder)).toEqual(['in.gguf']);
@@ -174,21 +164,10 @@ describe.skipIf(!isBuilt || process.platform === 'win32')('signals', () => {
       'in.gguf',
       `string general.architecture = "llama"\nu32 llama.block_count = 24\n${layers}\ndata 0\ntrailing ${24 * 2 ** 22}`,
     );
-    const journal = path.join(folder, '.out.gguf.quantsmith-journal');
-    const journalSize = () => statSync(journal, { throwIfNoEntry: false })?.size ?? 0;
     const interrupted = await quantsmith([...argv, '--resume'], {
       cwd: folder,
-      started: child => {
-        // Once the journal has grown twice, some tensors are finished and some are not.
-        const sizes = new Set<number>();
-        const timer = setInterval(() => {
-          sizes.add(journalSize());
-          if (sizes.size < 4) return;
-          clearInterval(timer);
-          child.kill('SIGINT');
-        }, 2);
-        child.on('exit', () => clearInterval(timer));
-      },
+      // Two tensors are finished then, and most are not begun.
+      held: { file: '.out.gguf.quantsmith-journal', writes: 2, act: child => void child.kill('SIGINT') },
     });
     expect(interrupted.exit).toBe(130);
     expect(interrupted.stderr).toContain(
@@ -197,6 +176,9 @@ describe.skipIf(!isBuilt || process.platform === 'win32')('signals', () => {
     expect(readdirSync(folder)).not.toContain('out.gguf');
     const resumed = await here(...argv, '--resume', '--json');
     expect(resumed.exit, resumed.stdout).toBe(0);
+    const { origins } = JSON.parse(resumed.stdout) as QuantizationReport;
+    expect(origins.resumed).toBeGreaterThanOrEqual(2);
+    expect(origins.computed).toBeGreaterThan(0);
     const fresh = await here(...argv.map(word => (word === 'out.gguf' ? 'fresh.gguf' : word)), '--json');
     expect(fresh.exit).toBe(0);
     expect(sha256(readFileSync(path.join(folder, 'out.gguf')))).toBe(

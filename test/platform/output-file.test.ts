@@ -6,7 +6,7 @@ import { open } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import path from 'node:path';
 import { build } from 'esbuild';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { errorData } from '../../src/core/problem.js';
 import type { OutputRequest } from '../../src/engine/jobs/quantize-services.js';
 import { OutputFiles } from '../../src/platform/output-file.js';
@@ -240,11 +240,17 @@ describe('who is writing', () => {
 
   test('an empty journal is waited for: it gets its first line, or nobody writes it', async () => {
     writeFileSync(journalPath(at('out')), '');
-    const waiting = outcome();
-    setTimeout(() => {
+    // The clock stands still until the first line is there: how long that takes decides nothing.
+    vi.useFakeTimers({ toFake: ['setTimeout', 'Date'] });
+    try {
+      const waiting = outcome();
+      while (vi.getTimerCount() === 0) await new Promise(setImmediate);
       journal({ pid: 1, host: 'elsewhere' });
-    }, 200);
-    expect(await waiting).toBe('output/in-use');
+      await vi.runAllTimersAsync();
+      expect(await waiting).toBe('output/in-use');
+    } finally {
+      vi.useRealTimers();
+    }
     // What a process leaves that is killed right after creating it.
     writeFileSync(journalPath(at('out')), '');
     expect(await outcome()).toBe('ok, 0 finished');

@@ -1,20 +1,13 @@
 // The worker as a real process: its requests, its death at any moment, its restart, and that it goes with its parent.
 import { spawn } from 'node:child_process';
-import {
-  appendFileSync,
-  copyFileSync,
-  existsSync,
-  readFileSync,
-  readdirSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { appendFileSync, copyFileSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { build } from 'esbuild';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { errorData } from '../../src/core/problem.js';
 import { WorkerClient, type WorkerListeners } from '../../src/platform/worker-process.js';
 import type { QuantizeJob } from '../../src/protocol/worker-protocol.js';
+import { holdProcess, type HeldProcess, type Moment } from '../fixtures/held-process.js';
 import { buildWorker, root, scratch, tinycoder, type BuiltWorker } from './built-worker.js';
 
 let built: BuiltWorker;
@@ -31,9 +24,17 @@ beforeEach(() => {
   ({ folder, remove } = scratch());
 });
 afterEach(() => {
+  vi.unstubAllEnvs();
   for (const client of clients.splice(0)) client.dispose();
   remove();
 });
+
+/** Of the process started next. */
+function held(moment: Moment): HeldProcess {
+  const hold = holdProcess(moment);
+  for (const [name, value] of Object.entries(hold.env)) vi.stubEnv(name, value);
+  return hold;
+}
 
 function start(listeners: WorkerListeners = {}, file = path.join(built.dist, 'worker.js')): WorkerClient {
   const client = new WorkerClient(file, listeners);
@@ -173,10 +174,13 @@ describe('a worker that is gone', () => {
   test('a killed job that is run again with resume goes on', async () => {
     const client = start();
     const journal = at('.out.gguf.quantsmith-journal');
+    const hold = held({ file: path.basename(journal), writes: 5 });
     const run = codeOf(client.request('quantize/run', job({ resume: true, backend: 'wasm', threads: 1 })));
-    await until(() => existsSync(journal) && readFileSync(journal, 'utf8').split('\n').length > 5);
+    await hold.until(run);
     process.kill(client.pid!, 'SIGKILL');
     expect(await run).toBe('worker/gone');
+    hold.release();
+    vi.unstubAllEnvs();
     expect(readdirSync(folder)).toEqual(['.out.gguf.quantsmith-journal', '.out.gguf.quantsmith-partial']);
     const finished = readFileSync(journal, 'utf8').trim().split('\n').length - 1;
     expect(finished).toBeGreaterThanOrEqual(4);
@@ -235,16 +239,13 @@ describe('a worker that is gone', () => {
 
 test('dispose ends the process and cleans up its job', async () => {
   const client = start();
-  const run = codeOf(
-    client.request('quantize/run', job({ backend: 'wasm' }), {
-      onProgress: ({ phase }) => {
-        if (phase === 'quantize') client.dispose();
-      },
-    }),
-  );
-  client.start();
+  const hold = held({ file: '.out.gguf.quantsmith-journal', writes: 2 });
+  const run = codeOf(client.request('quantize/run', job({ backend: 'wasm' })));
+  await hold.until(run);
   const pid = client.pid!;
+  client.dispose();
   expect(await run).toBe('worker/gone');
+  hold.release();
   await until(() => !isAlive(pid));
   expect(readdirSync(folder)).toEqual([]);
 });
@@ -255,10 +256,8 @@ test('the worker goes when its parent is killed, and cleans up', async () => {
     stdin: {
       contents: `import { WorkerClient } from './src/platform/worker-process.js';
         const client = new WorkerClient(process.argv[2]);
-        let told = false;
-        client.request('quantize/run', JSON.parse(process.argv[3]), { onProgress: ({ phase }) => {
-          if (phase === 'quantize' && !told) { told = true; console.log(client.pid); }
-        } }).catch(() => undefined);`,
+        client.request('quantize/run', JSON.parse(process.argv[3])).catch(() => undefined);
+        console.log(client.pid);`,
       resolveDir: root,
     },
     outfile: parent,
@@ -267,15 +266,18 @@ test('the worker goes when its parent is killed, and cleans up', async () => {
     format: 'cjs',
     logLevel: 'error',
   });
+  const hold = held({ file: '.out.gguf.quantsmith-journal', writes: 2 });
   const child = spawn(process.execPath, [
     parent,
     path.join(built.dist, 'worker.js'),
     JSON.stringify(job({ backend: 'wasm', threads: 1 })),
   ]);
+  const ended = new Promise(resolve => child.once('exit', resolve));
   const pid = Number(await new Promise<Buffer>(resolve => child.stdout.once('data', resolve)));
+  await hold.until(ended);
   child.kill('SIGKILL');
-  // Cleaning up is a matter of milliseconds; that the number of the dead process is freed may take its new parent longer.
-  await until(() => readdirSync(folder).length === 1, 1000);
+  await ended;
+  hold.release();
   await until(() => !isAlive(pid), 20_000);
   expect(readdirSync(folder)).toEqual(['parent.cjs']);
 });
