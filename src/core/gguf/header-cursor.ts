@@ -152,6 +152,14 @@ export class HeaderCursor {
     let inHead = true;
     for (let i = 0; i < length; i++) {
       if (i % limits.STRING_INDEX_STRIDE === 0) offsets.push(reader.position);
+      if (!inHead) {
+        const stretch = Math.min(length - i, limits.STRING_INDEX_STRIDE - (i % limits.STRING_INDEX_STRIDE));
+        const skipped = reader.skipTexts(stretch, size, limits.MAX_STRING_BYTES);
+        if (skipped > 0) {
+          i += skipped - 1;
+          continue;
+        }
+      }
       if (!reader.has(size) && !(await this.need(size, what))) return undefined;
       const bytes = readLength(reader, this);
       if (bytes > reader.remaining || bytes > limits.MAX_STRING_BYTES) {

@@ -29,7 +29,7 @@ export function valueSize(type: FixedType): number {
 }
 
 /** Bytes of a length or count field. */
-export function lengthSize(encoding: Pick<GgufEncoding, 'version'>): number {
+export function lengthSize(encoding: Pick<GgufEncoding, 'version'>): 4 | 8 {
   return encoding.version === 1 ? 4 : 8;
 }
 

@@ -8,11 +8,14 @@ const BYTE_UNITS = [' bytes', ' kB', ' MB', ' GB', ' TB', ' PB'] as const;
 const COUNT_UNITS = ['', ' K', ' M', ' B', ' T'] as const;
 const UNKNOWN = 'unknown';
 
-const grouped = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
-
 /** An exact count: `1,234,567`. */
 export function formatInteger(value: number | bigint): string {
-  return typeof value === 'number' && !Number.isFinite(value) ? UNKNOWN : grouped.format(value);
+  return typeof value === 'number' && !Number.isFinite(value) ? UNKNOWN : groupDigits(value);
+}
+
+/** Not by Intl, whose number format takes 10 ms to make. */
+function groupDigits(value: number | bigint): string {
+  return digits(typeof value === 'number' ? Math.round(value) : value).replace(/\B(?=(?:\d{3})+$)/g, ',');
 }
 
 /** All digits of a whole number from a file and nothing else, also beyond 2^53, for messages: `18446744073709551584`. */
@@ -34,7 +37,7 @@ function scaled(value: number, units: readonly string[]): string {
     rest /= 1000;
     unit++;
   }
-  return `${unit === 0 ? grouped.format(rest) : threeDigits(rest)}${units[unit] ?? ''}`;
+  return `${unit === 0 ? groupDigits(rest) : threeDigits(rest)}${units[unit] ?? ''}`;
 }
 
 /** A size in bytes: `10.1 MB`, `812 bytes`, `1 byte`. */

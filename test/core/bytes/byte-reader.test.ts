@@ -133,3 +133,46 @@ test('a writer that is emptied starts with zeros again', () => {
   writer.pad(4);
   expect([...writer.toBytes()]).toEqual([1, 0, 0, 0]);
 });
+
+describe.each([
+  [4, true],
+  [4, false],
+  [8, true],
+  [8, false],
+] as const)('texts with lengths in %d bytes, little-endian: %s', (lengthSize, littleEndian) => {
+  const encoded = (...texts: readonly { readonly length: number; readonly high?: number }[]): Uint8Array => {
+    const parts = texts.flatMap(({ length, high = 0 }) => {
+      const head = new DataView(new ArrayBuffer(lengthSize));
+      head.setUint32(lengthSize === 8 && !littleEndian ? 4 : 0, length, littleEndian);
+      if (lengthSize === 8) head.setUint32(littleEndian ? 4 : 0, high, littleEndian);
+      return [new Uint8Array(head.buffer), new Uint8Array(Math.min(length, 1000)).fill(0xff)];
+    });
+    return Uint8Array.from(parts.flatMap(part => [...part]));
+  };
+  const at = async (bytes: Uint8Array, window: number, longest = 100): Promise<readonly [number, number]> => {
+    const reader = new ByteReader(new MemorySource(bytes), { littleEndian, firstWindow: window });
+    await reader.ensure(Math.min(window, bytes.length));
+    return [reader.skipTexts(5, lengthSize, longest), reader.position];
+  };
+  const lengths = [0, 3, 1, 100, 7, 2].map(length => ({ length }));
+  const ends = lengths.map((_, i) => encoded(...lengths.slice(0, i + 1)).length);
+
+  test('are walked over as far as they lie in the window, and no further than asked', async () => {
+    const bytes = encoded(...lengths);
+    for (let window = 1; window <= bytes.length; window++) {
+      const whole = ends.slice(0, 5).filter(end => end <= window).length;
+      expect(await at(bytes, window), `window ${window}`).toEqual([whole, ends[whole - 1] ?? 0]);
+    }
+  });
+
+  test('are not walked over when they are longer than allowed, or than anything can be', async () => {
+    const bytes = encoded({ length: 3 }, { length: 101 }, { length: 1 });
+    expect(await at(bytes, bytes.length)).toEqual([1, lengthSize + 3]);
+    if (lengthSize === 8) {
+      const huge = encoded({ length: 3 }, { length: 1, high: 1 }, { length: 1 });
+      expect(await at(huge, huge.length)).toEqual([1, lengthSize + 3]);
+    }
+    const most = encoded({ length: 3 }, { length: 0xffff_ffff });
+    expect(await at(most, most.length, 2 ** 32)).toEqual([1, lengthSize + 3]);
+  });
+});
