@@ -10,10 +10,17 @@ import { createCipheriv } from 'node:crypto';
 const KEY = new Uint8Array(16).fill(0x71);
 const NONCE = new Uint8Array(12);
 
-/** 16 bytes; the length of the piece counts, too. */
-export function pieceTag(bytes: Uint8Array): Uint8Array {
-  const cipher = createCipheriv('aes-128-gcm', KEY, NONCE);
-  cipher.setAAD(bytes);
-  cipher.final();
-  return cipher.getAuthTag();
+/** The tag of a task's source, from its pieces in order. */
+export class SourceTag {
+  readonly #cipher = createCipheriv('aes-128-gcm', KEY, NONCE);
+
+  update(bytes: Uint8Array): void {
+    this.#cipher.setAAD(bytes);
+  }
+
+  /** 16 bytes; the length of what was tagged counts, too. */
+  digest(): Uint8Array {
+    this.#cipher.final();
+    return this.#cipher.getAuthTag();
+  }
 }

@@ -1,14 +1,15 @@
 // A thread of the quantize job: reads rows of the model, converts them with its own kernels, hashes what comes out and writes
-// it where it belongs. Its memory is one piece of the source and one result. What it reads, makes and hashes in one task is
+// it where it belongs. Its memory is one piece of the source and one result. What it reads, makes and hashes of one piece is
 // in the core's own cache all the while; nothing is handed on but a tag and, at the end of a tensor, its digest. The job
 // ends it by terminate(), at any moment.
 import { createHash, type Hash } from 'node:crypto';
 import { parentPort, workerData } from 'node:worker_threads';
 import { ggmlType } from '../core/ggml/ggml-type.js';
 import { errorData } from '../core/problem.js';
+import { slicesOf, type Slice } from '../engine/jobs/quantize-chunks.js';
 import type { KernelBackend } from '../engine/kernel-backend.js';
 import { loadBackend } from '../platform/load-backend.js';
-import { pieceTag } from '../platform/piece-tag.js';
+import { SourceTag } from '../platform/piece-tag.js';
 import type {
   ConversionTask,
   DigestStep,
@@ -48,26 +49,43 @@ class QuantizeThread {
   private perform(id: number, work: ThreadTask): FromThread {
     if (work.kind === 'hash') return { kind: 'done', id, tag: NO_TAG, sha256: this.hashWritten(work) };
     if (work.kind === 'adopt') return { kind: 'done', id, tag: NO_TAG, sha256: this.adopt(work) };
-    const { task } = work;
-    const source = this.#piece.take(task.source.byteLength);
-    this.files.readSource(task, source);
-    const tag = pieceTag(source);
-    if (work.kind === 'tag') return { kind: 'done', id, tag, sha256: '' };
-    const { target, padding, digest } = work;
-    const result = task.fromType === task.toType ? source : this.#result.take(task.byteLength);
-    const converted = result === source ? this.check(task, source) : this.convert(task, source, result);
-    if (!converted.ok) return { kind: 'bad-weight', id, code: converted.code, index: converted.index };
-    const sha256 = digest ? this.hash(digest, result) : '';
-    this.files.write(target, result);
-    if (padding > 0) {
-      const behind = { file: target.file, position: target.position + result.length };
-      this.files.write(behind, new Uint8Array(padding));
+    const tag = new SourceTag();
+    let sha256 = '';
+    for (const slice of slicesOf(work.task)) {
+      const source = this.#piece.take(slice.source.byteLength);
+      this.files.readSource(work.task, slice.source.offset, source);
+      tag.update(source);
+      if (work.kind === 'tag') continue;
+      const made = this.make(work, slice, source);
+      if (!made.ok) return { kind: 'bad-weight', id, code: made.code, index: slice.firstElement + made.index };
+      ({ sha256 } = made);
     }
-    return { kind: 'done', id, tag, sha256 };
+    return { kind: 'done', id, tag: tag.digest(), sha256 };
+  }
+
+  /** Converts, hashes and writes a piece. */
+  private make(
+    { task, target, padding, digest }: ThreadTask & { kind: 'convert' },
+    { target: { offset, byteLength }, rows }: Slice,
+    source: Uint8Array,
+  ): (ReturnType<KernelBackend['convertRows']> & { ok: false }) | { readonly ok: true; readonly sha256: string } {
+    const isCopy = task.fromType === task.toType;
+    const result = isCopy ? source : this.#result.take(byteLength);
+    const converted = isCopy ? this.check(task, source) : this.convert(task, rows, source, result);
+    if (!converted.ok) return converted;
+    const end = offset + byteLength;
+    const isEnd = end === task.byteLength;
+    const sha256 = digest ? this.hash({ tensor: digest.tensor, last: digest.last && isEnd }, result) : '';
+    this.files.write({ file: target.file, position: target.position + offset }, result);
+    if (isEnd && padding > 0) {
+      this.files.write({ file: target.file, position: target.position + end }, new Uint8Array(padding));
+    }
+    return { ok: true, sha256 };
   }
 
   private convert(
-    { fromType, toType, rows, columns, importance }: ConversionTask,
+    { fromType, toType, columns, importance }: ConversionTask,
+    rows: number,
     source: Uint8Array,
     result: Uint8Array,
   ): ReturnType<KernelBackend['convertRows']> {

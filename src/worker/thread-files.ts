@@ -30,8 +30,9 @@ export class ThreadFiles {
 
   constructor(private readonly files: readonly FileIdentity[]) {}
 
-  /** Fills `bytes` from the source, numbers turned round if the task says so. Throws a QuantsmithError. */
-  readSource({ source: { shard, fileOffset, byteLength }, swap }: ConversionTask, bytes: Uint8Array): void {
+  /** Fills `bytes` from the task's source at `offset`, numbers turned round if it says so. Throws a QuantsmithError. */
+  readSource({ source: { shard, fileOffset: start }, swap }: ConversionTask, offset: number, bytes: Uint8Array): void {
+    const [fileOffset, byteLength] = [start + offset, bytes.length];
     const file = this.files[shard];
     if (!file) throw new RangeError(`there is no source file ${shard}`);
     const descriptor = this.#sources.get(shard, () => openSource(file));

@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest';
 import { usesImportance, weighsByRow } from '../../src/core/quantize/importance-matrix.js';
 import type { JobProgress, PlannedTensor } from '../../src/core/quantize/quantization-plan.js';
 import { byteLengthOf, ggmlType } from '../../src/core/ggml/ggml-type.js';
-import { CHUNK_WEIGHTS, chunksOf, largestChunk } from '../../src/engine/jobs/quantize-chunks.js';
+import { chunksOf, largestPiece, PIECE_WEIGHTS, slicesOf } from '../../src/engine/jobs/quantize-chunks.js';
 import { loadBackend } from '../../src/platform/load-backend.js';
 import type { QuantizeServices } from '../../src/engine/jobs/quantize-services.js';
 import { importanceEntry } from '../fixtures/importance.js';
@@ -146,17 +146,22 @@ describe('rows longer than a task', () => {
         };
         const chunks = [...chunksOf(tensor(weighted, name), true)];
         const isWhole = weighted && weighsByRow(name);
-        expect(chunks.length, name).toBe(isWhole ? 2 : weighted ? 6 : 5);
+        expect(chunks.length, name).toBe(isWhole ? 2 : weighted ? 6 : 2);
+        expect(chunks.flatMap(({ task }) => [...slicesOf(task)])).toHaveLength(isWhole ? 2 : weighted ? 6 : 5);
         const whole = Buffer.from(convert(source, 2, columns, 0));
         let length = 0;
         for (const { task, offset, importance: range } of chunks) {
-          if (!isWhole) expect(task.rows * task.columns).toBeLessThanOrEqual(CHUNK_WEIGHTS);
           if (weighted) expect(range!.end - range!.start).toBe(task.columns);
-          const { fileOffset, byteLength } = task.source;
-          const bytes = source.subarray(fileOffset, fileOffset + byteLength);
-          const piece = convert(bytes, task.rows, task.columns, range?.start ?? 0);
-          expect(whole.subarray(offset, offset + piece.length).equals(piece), `${name} at ${offset}`).toBe(true);
-          length += piece.length;
+          for (const slice of slicesOf(task)) {
+            if (!isWhole) expect(slice.rows * task.columns).toBeLessThanOrEqual(PIECE_WEIGHTS);
+            const from = task.source.fileOffset + slice.source.offset;
+            const bytes = source.subarray(from, from + slice.source.byteLength);
+            const piece = convert(bytes, slice.rows, task.columns, range?.start ?? 0);
+            expect(piece.length).toBe(slice.target.byteLength);
+            const place = offset + slice.target.offset;
+            expect(whole.subarray(place, place + piece.length).equals(piece), `${name} at ${place}`).toBe(true);
+            length += piece.length;
+          }
         }
         expect(length).toBe(whole.length);
         compared.push(weighted ? `${name} weighted` : name);
@@ -166,10 +171,52 @@ describe('rows longer than a task', () => {
     expect(compared).toEqual(expect.arrayContaining(['Q4_0', 'Q4_0 weighted', 'Q6_K', 'Q4_K weighted']));
   });
 
+  test('of any length and number are cut into whole rows that follow each other', () => {
+    const seed = Number(process.env['SEED'] ?? Date.now() % 2 ** 31);
+    console.log(`seed ${seed} (SEED=${seed} repeats it)`);
+    let state = seed;
+    const random = (below: number): number => {
+      state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+      return Math.floor((state / 2 ** 32) * below);
+    };
+    for (let i = 0; i < 500; i++) {
+      const length = 256 * (1 + random([4, 64, 1024, 4096][random(4)]!));
+      const ne = [length, 1 + random(Math.ceil(2 ** 22 / length)), 1 + random(3)];
+      const elementCount = ne[0]! * ne[1]! * ne[2]!;
+      const [fromType, toType] = [
+        ['F32', 'F16', 'Q8_0'],
+        ['Q4_0', 'BF16', 'IQ4_XS', 'Q8_0'],
+      ].map(types => types[random(types.length)]!) as [string, string];
+      const bytes = (type: string): number => byteLengthOf(ggmlType(type), elementCount);
+      const source = { shard: 0, fileOffset: 0, byteLength: bytes(fromType) };
+      const target = { shard: 0, offset: 0, byteLength: bytes(toType) };
+      const importance = usesImportance(toType) && random(2) === 0;
+      const cut = { ...tensor(importance, toType), ne, elementCount, fromType, source, target };
+      let [read, written, elements] = [0, 0, 0];
+      for (const { task, firstElement, offset } of chunksOf(cut, true)) {
+        expect([task.source.fileOffset, offset, firstElement]).toEqual([read, written, elements]);
+        for (const slice of slicesOf(task)) {
+          expect(offset + slice.target.offset).toBe(written);
+          expect(task.source.fileOffset + slice.source.offset).toBe(read);
+          expect(firstElement + slice.firstElement).toBe(elements);
+          read += slice.source.byteLength;
+          written += slice.target.byteLength;
+          if (fromType !== toType) elements += slice.rows * task.columns;
+          else elements = (read / ggmlType(fromType).typeSize) * ggmlType(fromType).blockSize;
+        }
+        expect([written, read]).toEqual([offset + task.byteLength, task.source.fileOffset + task.source.byteLength]);
+        // One expert has the importance weights of one.
+        if (importance)
+          expect(Math.floor(firstElement / (length * ne[1]!))).toBe(Math.floor((elements - 1) / (length * ne[1]!)));
+      }
+      expect([read, written, elements]).toEqual([source.byteLength, target.byteLength, elementCount]);
+    }
+  });
+
   test('memory is asked for what is not cut', () => {
-    expect(largestChunk([tensor(false, 'Q4_K')])).toMatchObject({ weights: CHUNK_WEIGHTS, importance: 0 });
-    expect(largestChunk([tensor(true, 'Q4_K')])).toMatchObject({ weights: CHUNK_WEIGHTS, importance: CHUNK_WEIGHTS });
-    expect(largestChunk([tensor(true, 'Q4_0')])).toMatchObject({ weights: columns, importance: columns });
+    expect(largestPiece([tensor(false, 'Q4_K')])).toMatchObject({ weights: PIECE_WEIGHTS, importance: 0 });
+    expect(largestPiece([tensor(true, 'Q4_K')])).toMatchObject({ weights: PIECE_WEIGHTS, importance: PIECE_WEIGHTS });
+    expect(largestPiece([tensor(true, 'Q4_0')])).toMatchObject({ weights: columns, importance: columns });
   });
 
   test('a run gives the bytes of the same weights in short rows', async () => {

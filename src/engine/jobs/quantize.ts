@@ -29,7 +29,7 @@ import type {
 } from '../../core/quantize/quantization-plan.js';
 import type { FileIdentity } from '../../protocol/quantize-thread-protocol.js';
 import type { QuantizeJob } from '../../protocol/worker-protocol.js';
-import { chunksOf, largestChunk, taskCount } from './quantize-chunks.js';
+import { chunksOf, largestPiece, taskCount } from './quantize-chunks.js';
 import { NO_ORIGINS, remember, takeOver, wishesOf } from './quantize-reuse.js';
 import type { Converter, MadeTensor, OpenedImatrix, QuantizeServices, QuantizeSource } from './quantize-services.js';
 import { convertTensors, TASKS_PER_THREAD, throwIfCancelled, type Finished, type Stream } from './quantize-stream.js';
@@ -167,7 +167,7 @@ async function prepare(
   const paths = outputPaths(job.output, plan.shards.length);
   const files = [...source.files, ...(opened ? [opened.file] : [])];
   const threads = threadsFor(job, source, services);
-  const largest = largestChunk(sound ? plan.tensors : []);
+  const largest = largestPiece(sound ? plan.tensors : []);
   const facts = await services.placeFacts({
     paths,
     sources: files,
@@ -216,7 +216,7 @@ const MEMORY_PER_HEADER_BYTE = 3;
  * Bytes of memory at most: the process and its threads, the header, and per thread the piece read, the same as float32, the
  * result, and the importance weights of the tasks it has; WebAssembly computes on copies.
  */
-function memoryOf(largest: ReturnType<typeof largestChunk>, threads: number, headerLength: number): number {
+function memoryOf(largest: ReturnType<typeof largestPiece>, threads: number, headerLength: number): number {
   const { source, target, weights, importance } = largest;
   const copies = source + target + 4 * importance;
   const buffers = source + 4 * weights + target + 4 * importance * (TASKS_PER_THREAD + 1) + copies;
