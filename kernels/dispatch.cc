@@ -187,9 +187,10 @@ void quantize_rows(QuantizeRow quantize, const Type& type, const float* source, 
 
 // The index of the first NaN or infinity, or `count`.
 size_t first_non_finite(const float* values, size_t count) {
-  unsigned bad = 0;
-  for (size_t i = 0; i < count; ++i) bad |= is_finite(values[i]) ? 0u : 1u;
-  if (!bad) return count;
+  // One more in the exponent's last place overflows into the sign bit where all its bits are set.
+  uint32_t overflow = 0;
+  for (size_t i = 0; i < count; ++i) overflow |= (bits_of(values[i]) & 0x7fffffffu) + 0x00800000u;
+  if (!(overflow >> 31)) return count;
   size_t i = 0;
   while (is_finite(values[i])) ++i;
   return i;

@@ -15,8 +15,26 @@ constexpr size_t kLanes = Simd::lanes;
 inline I low_nibble(I byte) { return Simd::and_i(byte, Simd::set_i(15)); }
 inline I high_nibble(I byte) { return Simd::shr<4>(byte); }
 
-inline void decode_row_f16(const block_f16* blocks, float* target, size_t columns) {
+// `V` is Simd: a name that it lacks is looked up only where the branch is taken.
+template <class V>
+size_t decode_pairs_of_halves(const block_f16* blocks, float* target, size_t columns) {
   size_t i = 0;
+  if constexpr (V::has_normal_halves) {
+    for (; i + 2 * kLanes <= columns; i += 2 * kLanes) {
+      F low, high;
+      if (!V::load_normal_halves(&blocks[i].value, &low, &high)) {
+        low = Half::to_float(V::load_u16(&blocks[i].value));
+        high = Half::to_float(V::load_u16(&blocks[i + kLanes].value));
+      }
+      V::store(target + i, low);
+      V::store(target + i + kLanes, high);
+    }
+  }
+  return i;
+}
+
+inline void decode_row_f16(const block_f16* blocks, float* target, size_t columns) {
+  size_t i = decode_pairs_of_halves<Simd>(blocks, target, columns);
   for (; i + kLanes <= columns; i += kLanes) Simd::store(target + i, Half::to_float(Simd::load_u16(&blocks[i].value)));
   dequantize_row_f16_ref(blocks + i, target + i, columns - i);
 }

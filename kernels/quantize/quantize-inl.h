@@ -70,8 +70,8 @@ void encode_symmetric(const float* source, Block* blocks, void (*pack)(Block*, c
   const F inverse = inverse_or_zero(d);
   I codes[32];
   for (size_t i = 0; i < 32; ++i) {
-    const I code = Simd::truncate(Simd::add(Simd::mul(x.v[0][i], inverse), Simd::set(static_cast<float>(top) + 0.5f)));
-    codes[i] = Simd::min_i(Simd::and_i(code, Simd::set_i(255)), Simd::set_i(2 * top - 1));
+    const F code = Simd::whole(Simd::add(Simd::mul(x.v[0][i], inverse), Simd::set(static_cast<float>(top) + 0.5f)));
+    codes[i] = Simd::min_i(Simd::byte(code), Simd::set_i(2 * top - 1));
   }
   uint8_t bytes[kLanes * 32];
   uint16_t halves[kLanes];
@@ -97,8 +97,8 @@ void encode_affine(const float* source, Block* blocks, void (*pack)(Block*, cons
   const F inverse = inverse_or_zero(d);
   I codes[32];
   for (size_t i = 0; i < 32; ++i) {
-    const I code = Simd::truncate(Simd::add(Simd::mul(Simd::sub(x.v[0][i], min), inverse), Simd::set(0.5f)));
-    codes[i] = Simd::min_i(Simd::and_i(code, Simd::set_i(255)), Simd::set_i(top));
+    const F code = Simd::whole(Simd::add(Simd::mul(Simd::sub(x.v[0][i], min), inverse), Simd::set(0.5f)));
+    codes[i] = Simd::min_i(Simd::byte(code), Simd::set_i(top));
   }
   uint8_t bytes[kLanes * 32];
   uint16_t halves[kLanes], minimums[kLanes];
@@ -135,7 +135,7 @@ void encode_symmetric_weighted(const float* source, const float* importance, flo
   Scale<1> found;
   search_scale_lanes<32, 1, true>(x, weights, top, &found);
   I codes[32];
-  for (size_t i = 0; i < 32; ++i) codes[i] = Simd::truncate(scale_code(x.v[0][i], found.inverse[0], top));
+  for (size_t i = 0; i < 32; ++i) codes[i] = Simd::byte(scale_code(x.v[0][i], found.inverse[0], top));
   uint8_t bytes[kLanes * 32];
   uint16_t halves[kLanes];
   store_codes<32>(codes, bytes);
@@ -160,7 +160,7 @@ void encode_affine_weighted(const float* source, const float* importance, float 
   for (size_t u = 0; u < kUnroll; ++u, blocks += kLanes) {
     I codes[32];
     for (size_t i = 0; i < 32; ++i) {
-      codes[i] = Simd::truncate(scale_min_code(x.v[u][i], found.inverse[u], found.base[u], top));
+      codes[i] = Simd::byte(scale_min_code(x.v[u][i], found.inverse[u], found.base[u], top));
     }
     uint8_t bytes[kLanes * 32];
     uint16_t halves[kLanes], minimums[kLanes];
@@ -227,12 +227,12 @@ inline void encode_row_q8_0(const float* source, block_q8_0* blocks, size_t colu
     for (size_t i = 0; i < 32; ++i) {  // round_half_away; below_half < f is 0.5 <= f
       const F below_half = Simd::set(0x1.fffffep-2f), one = Simd::set(1.0f);
       const F scaled = Simd::mul(x.v[0][i], inverse);
-      const I whole = Simd::truncate(scaled);
-      const F fraction = Simd::sub(scaled, Simd::to_float(whole));
+      const F whole = Simd::whole(scaled);
+      const F fraction = Simd::sub(scaled, whole);
       const M up = Simd::both(Simd::lt(below_half, fraction), Simd::lt(fraction, one));
       const M down = Simd::both(Simd::lt(fraction, Simd::neg(below_half)), Simd::lt(Simd::neg(one), fraction));
-      const I step = Simd::select_i(up, Simd::set_i(1), Simd::select_i(down, Simd::set_i(-1), Simd::set_i(0)));
-      codes[i] = Simd::and_i(Simd::add_i(whole, step), Simd::set_i(255));
+      const F step = Simd::select(up, one, Simd::select(down, Simd::neg(one), Simd::set(0.0f)));
+      codes[i] = Simd::byte(Simd::add(whole, step));
     }
     uint8_t bytes[kLanes * 32];
     uint16_t halves[kLanes];

@@ -185,12 +185,12 @@ void encode_chunk_with_minimums(const float* source, const float* importance, ty
       I again[N];
       for (size_t i = 0; i < N; ++i) {
         const F scaled = Simd::div(Simd::add(x[g].v[u][i], offset), step);
-        again[i] = Simd::truncate(round_clamped_any(scaled, 0, K::kTop));
+        again[i] = Simd::byte(round_clamped_any(scaled, 0, K::kTop));
       }
       if (Simd::any(zero)) {  // the scale became 0: the codes of the search stay
         for (size_t i = 0; i < N; ++i) {
           const F code = scale_min_code(x[g].v[u][i], found[g].inverse[u], found[g].base[u], K::kTop);
-          again[i] = Simd::select_i(zero, Simd::truncate(code), again[i]);
+          again[i] = Simd::select_i(zero, Simd::byte(code), again[i]);
         }
       }
       store_codes<N>(again, bytes + (g * kGroup + u * kLanes) * N);
@@ -216,7 +216,7 @@ void encode_again_lanes(const F (&x)[N], F step, const F (&kept)[N], int top, ui
   I codes[N];
   for (size_t i = 0; i < N; ++i) {
     const F code = round_clamped_any(Simd::div(x[i], step), -top, top - 1);
-    codes[i] = Simd::truncate(Simd::select(zero, kept[i], Simd::add(code, Simd::set(static_cast<float>(top)))));
+    codes[i] = Simd::byte(Simd::select(zero, kept[i], Simd::add(code, Simd::set(static_cast<float>(top)))));
   }
   store_codes<N>(codes, bytes);
 }
@@ -254,7 +254,7 @@ inline void encode_chunk_q3_K(const float* source, const float* importance, bloc
     scales.transpose(values.v[0]);
     sums.transpose(weights.v[0]);
     search_scale_lanes<S, 1, true>(values, weights, 32, &best);
-    for (size_t j = 0; j < S; ++j) found_codes[j] = Simd::truncate(scale_code(values.v[0][j], best.inverse[0], 32));
+    for (size_t j = 0; j < S; ++j) found_codes[j] = Simd::byte(scale_code(values.v[0][j], best.inverse[0], 32));
     Simd::store(d, best.scale[0]);
     store_codes<S>(found_codes, codes);
   } else {

@@ -57,6 +57,8 @@ struct Simd {
 
   static F to_float(I a) { return _mm256_cvtepi32_ps(a); }
   static I truncate(F a) { return _mm256_cvttps_epi32(a); }
+  static F whole(F a) { return to_float(truncate(a)); }
+  static I byte(F a) { return and_i(truncate(a), set_i(255)); }
   static I bits(F a) { return _mm256_castps_si256(a); }
   static F from_bits(I a) { return _mm256_castsi256_ps(a); }
 
@@ -73,6 +75,8 @@ struct Simd {
     const __m128i packed = _mm_packus_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), packed);
   }
+
+  static constexpr bool has_normal_halves = false;
 
   struct Table {
     __m256 low, high;

@@ -57,6 +57,8 @@ struct Simd {
 
   static F to_float(I a) { return _mm512_cvtepi32_ps(a); }
   static I truncate(F a) { return _mm512_cvttps_epi32(a); }
+  static F whole(F a) { return to_float(truncate(a)); }
+  static I byte(F a) { return and_i(truncate(a), set_i(255)); }
   static I bits(F a) { return _mm512_castps_si512(a); }
   static F from_bits(I a) { return _mm512_castsi512_ps(a); }
 
@@ -72,6 +74,8 @@ struct Simd {
   static void store_u16(uint16_t* p, I a) {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(a));
   }
+
+  static constexpr bool has_normal_halves = false;
 
   struct Table {
     __m512 values;

@@ -60,6 +60,8 @@ struct Simd {
   static I truncate(F a) {  // NEON saturates: put INT_MIN where x86 does
     return vbslq_s32(vcltq_f32(vabsq_f32(a), vdupq_n_f32(2147483648.0f)), vcvtq_s32_f32(a), vdupq_n_s32(INT32_MIN));
   }
+  static F whole(F a) { return to_float(truncate(a)); }
+  static I byte(F a) { return and_i(truncate(a), set_i(255)); }
   static I bits(F a) { return vreinterpretq_s32_f32(a); }
   static F from_bits(I a) { return vreinterpretq_f32_s32(a); }
 
@@ -69,6 +71,8 @@ struct Simd {
   static I load_i8(const int8_t* p) { return vmovl_s16(vget_low_s16(vmovl_s8(vcreate_s8(load_32(p))))); }
   static I load_u16(const uint16_t* p) { return vreinterpretq_s32_u32(vmovl_u16(vld1_u16(p))); }
   static void store_u16(uint16_t* p, I a) { vst1_u16(p, vmovn_u32(vreinterpretq_u32_s32(a))); }
+
+  static constexpr bool has_normal_halves = false;
 
   struct Table {
     int8x16_t bytes;

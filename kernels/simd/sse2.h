@@ -57,6 +57,8 @@ struct Simd {
 
   static F to_float(I a) { return _mm_cvtepi32_ps(a); }
   static I truncate(F a) { return _mm_cvttps_epi32(a); }
+  static F whole(F a) { return to_float(truncate(a)); }
+  static I byte(F a) { return and_i(truncate(a), set_i(255)); }
   static I bits(F a) { return _mm_castps_si128(a); }
   static F from_bits(I a) { return _mm_castsi128_ps(a); }
 
@@ -76,6 +78,8 @@ struct Simd {
     const I extended = _mm_srai_epi32(_mm_slli_epi32(a, 16), 16);
     _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packs_epi32(extended, extended));
   }
+
+  static constexpr bool has_normal_halves = false;
 
   struct Table {
     float values[16];
