@@ -1,5 +1,5 @@
 // Read bandwidth of the memory. Passes over 16 MiB of a 256 MiB buffer, each pass the next 16 MiB, so that no cache
-// below 256 MiB holds what is read. All threads start a pass together and read adjacent parts of it.
+// below 256 MiB holds what is read. The threads take the parts of a pass as they get to it.
 //
 // The result is the upper quartile of the passes: a pass in which another process had a processor for a while is not
 // the memory's speed, and the best one may be an accident. On a quiet machine quartile and median differ by less than 3
@@ -19,6 +19,7 @@ constexpr size_t kBufferBytes = size_t{256} << 20;
 constexpr size_t kPassBytes = size_t{16} << 20;  // about a millisecond
 constexpr size_t kMaxThreads = 256;
 constexpr size_t kMaxPasses = 4096;
+constexpr uint32_t kParts = 64;                        // of a pass: 256 KiB each
 constexpr size_t kWarmUp = kBufferBytes / kPassBytes;  // one round: page tables and clocks are ready then
 
 double now() {
@@ -44,10 +45,10 @@ struct Shared {
   double seconds;
   uint32_t gate;  // 0: wait until all threads are there; 1: go
   qs::Meeting meeting;
-  bool over;
+  uint32_t over;
   size_t passes;
-  double* rates;  // kMaxPasses
-  double started[kMaxThreads], ended[kMaxThreads];
+  double* rates;       // kMaxPasses
+  double begun, last;  // when the first pass began, and when the last one ended
 };
 
 struct Reader {
@@ -57,34 +58,25 @@ struct Reader {
   pthread_t thread;
 };
 
-// The first thread judges a pass while the others wait at the next meeting.
-void judge(Shared* shared, double begun) {
-  double first = shared->started[0], last = shared->ended[0];
-  for (uint32_t i = 1; i < shared->threads; ++i) {
-    first = shared->started[i] < first ? shared->started[i] : first;
-    last = shared->ended[i] > last ? shared->ended[i] : last;
-  }
-  shared->rates[shared->passes++] = static_cast<double>(kPassBytes) / (last - first);
-  const bool enough = last - begun >= shared->seconds && shared->passes > 2 * kWarmUp;
-  shared->over = enough || shared->passes == kMaxPasses;
+// A pass is over when its last part is read; then whoever comes first writes down how long it took.
+void judge(Shared* shared) {
+  const double end = now();
+  shared->rates[shared->passes++] = static_cast<double>(kPassBytes) / (end - shared->last);
+  shared->last = end;
+  const bool enough = end - shared->begun >= shared->seconds && shared->passes > 2 * kWarmUp;
+  if (enough || shared->passes == kMaxPasses) __atomic_store_n(&shared->over, 1u, __ATOMIC_RELEASE);
 }
 
 void* read_passes(void* argument) {
   Reader* reader = static_cast<Reader*>(argument);
   Shared* shared = reader->shared;
   while (qs::load(&shared->gate) == 0) qs::wait_while(&shared->gate, 0);
-  // Whole cache lines; the last thread takes what is left.
-  const size_t words = kPassBytes / sizeof(uint64_t), part = words / shared->threads / 8 * 8;
-  const double begun = now();
-  for (size_t pass = 0; !shared->over; ++pass) {
-    const uint64_t* begin = shared->buffer + pass % kWarmUp * words + reader->number * part;
-    shared->meeting.meet(shared->threads);
-    shared->started[reader->number] = now();
-    reader->sum ^= read_all(begin, reader->number + 1 == shared->threads ? words - reader->number * part : part);
-    shared->ended[reader->number] = now();
-    shared->meeting.meet(shared->threads);
-    if (reader->number == 0) judge(shared, begun);
-    shared->meeting.meet(shared->threads);
+  constexpr size_t kWords = kPassBytes / sizeof(uint64_t), kPart = kWords / kParts;
+  for (uint32_t pass = 0; qs::load(&shared->over) == 0; ++pass) {
+    const uint64_t* words = shared->buffer + pass % kWarmUp * kWords;
+    shared->meeting.run(2 * pass, kParts, shared->threads,
+                        [&](uint32_t part) { reader->sum ^= read_all(words + part * kPart, kPart); });
+    shared->meeting.run(2 * pass + 1, 1, shared->threads, [&](uint32_t) { judge(shared); });
   }
   return nullptr;
 }
@@ -115,7 +107,8 @@ double qs_read_bandwidth(size_t threads, double seconds) {
       readers[started] = {shared, static_cast<uint32_t>(started), 0, {}};
       if (pthread_create(&readers[started].thread, nullptr, read_passes, readers + started) != 0) break;
     }
-    shared->over = started != threads;  // then those that started go home at once
+    shared->over = started != threads ? 1 : 0;  // then those that started go home at once
+    shared->begun = shared->last = now();
     __atomic_store_n(&shared->gate, 1u, __ATOMIC_RELEASE);
     qs::wake_all(&shared->gate);
     read_passes(readers);
