@@ -35,15 +35,29 @@ constexpr size_t pairs_that_fit() {
 
 // ---- Few inputs ----
 
+// Four rows read side by side are no stream that a processor foresees: asked for 8 KB ahead, Q8_0 of the 0.5B shape
+// generates 39.6 tokens/s instead of 22.6 (20.8 GB/s of the 22.9 that two threads read), Q4_K_M 36.9 instead of 19.9,
+// Q4_0 42 instead of 35 (AMD Zen 3). 1 KB gives Q8_0 29.4, 4 KB 32.4, 16 KB 38.0.
+constexpr size_t kAhead = 8192;
+
 template <class Block>
 struct Quad {
   const Block* row[4];
   size_t count;
+  const uint8_t* ahead;
 
-  Quad(const ProductJob& job, size_t first) : count(job.end - first < 4 ? job.end - first : 4) {
+  Quad(const ProductJob& job, size_t first)
+      : count(job.end - first < 4 ? job.end - first : 4), ahead(job.weights + first * job.row_bytes + kAhead) {
     for (size_t i = 0; i < 4; ++i) {
       row[i] = reinterpret_cast<const Block*>(job.weights + (first + (i < count ? i : count - 1)) * job.row_bytes);
     }
+  }
+
+  // Asks for what will be needed kAhead later, as many bytes as four rows take for one step.
+  template <size_t bytes>
+  void prefetch() {
+    for (size_t at = 0; at < 4 * bytes; at += 64) __builtin_prefetch(ahead + at, 0, 3);
+    ahead += 4 * bytes;
   }
 
   void write(float* target, Lanes::F4 values) const {
@@ -60,10 +74,11 @@ struct Quad {
 template <class Format>
 void few_256(const ProductJob& job) {
   for (size_t first = job.begin; first < job.end; first += 4) {
-    const Quad<typename Format::Block> quad(job, first);
+    Quad<typename Format::Block> quad(job, first);
     Lanes::F4 totals[kFewLanes];
     for (size_t k = 0; k < job.lane_count; ++k) totals[k] = Lanes::set4(0.0f);
     for (size_t b = 0; b < job.columns / 256; ++b) {
+      quad.template prefetch<sizeof(typename Format::Block)>();
       Unit256 units[4];
       for (size_t i = 0; i < 4; ++i) Format::template unpack<Lanes>(quad.row[i][b], units + i);
       const Lanes::F4 d = Lanes::set4(units[0].d, units[1].d, units[2].d, units[3].d);
@@ -101,11 +116,12 @@ Lanes::F4 scales_of(const Quad<typename Format::Block>& quad, size_t block, cons
 template <class Format>
 void few_32(const ProductJob& job) {
   for (size_t first = job.begin; first < job.end; first += 4) {
-    const Quad<typename Format::Block> quad(job, first);
+    Quad<typename Format::Block> quad(job, first);
     Lanes::F4 totals[kFewLanes];
     for (size_t k = 0; k < job.lane_count; ++k) totals[k] = Lanes::set4(0.0f);
     for (size_t u = 0; u < job.columns / 32 * Format::parts; ++u) {
       const size_t chunk = u / Format::parts;
+      quad.template prefetch<sizeof(typename Format::Block) / Format::units>();
       Unit32 units[4];
       for (size_t i = 0; i < 4; ++i) {
         Format::template unpack<Lanes>(quad.row[i][u / Format::units], u % Format::units, units + i);
