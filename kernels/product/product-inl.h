@@ -113,6 +113,21 @@ Lanes::F4 scales_of(const Quad<typename Format::Block>& quad, size_t block, cons
   }
 }
 
+// The sums of integers of a unit in four rows.
+template <class Format>
+Lanes::F4 totals_of(const Quad<typename Format::Block>& quad, size_t u, const Unit32* units, const Blocks32& x,
+                    size_t chunk) {
+  const int8_t* codes = x.codes + 32 * chunk;
+  const int32_t more = -Format::offset * x.sums[chunk];
+  if constexpr (requires(typename Format::Block b) { Lanes::paired(b, b); }) {
+    return Lanes::template paired_totals<Format::is_signed, Format::max_code>(quad.row, u, codes, more);
+  } else {
+    Lanes::I sums[4];
+    for (size_t i = 0; i < 4; ++i) sums[i] = Lanes::template dot_32<Format::is_signed>(units[i].codes, codes);
+    return Lanes::totals4(sums, more);
+  }
+}
+
 template <class Format>
 void few_32(const ProductJob& job) {
   for (size_t first = job.begin; first < job.end; first += 4) {
@@ -129,10 +144,7 @@ void few_32(const ProductJob& job) {
       const Lanes::F4 d = scales_of<Format>(quad, u / Format::units, units);
       for (size_t k = 0; k < job.lane_count; ++k) {
         const Blocks32 x = Blocks32::of(job.lanes[k].input, job.columns);
-        Lanes::I sums[4];
-        for (size_t i = 0; i < 4; ++i) sums[i] = Lanes::dot_32<Format::is_signed>(units[i].codes, x.codes + 32 * chunk);
-        const Lanes::F4 scale = Lanes::set4(x.scales[chunk]);
-        const Lanes::F4 sum = Lanes::totals4(sums, -Format::offset * x.sums[chunk]);
+        const Lanes::F4 scale = Lanes::set4(x.scales[chunk]), sum = totals_of<Format>(quad, u, units, x, chunk);
         totals[k] = Lanes::add4(totals[k], Lanes::mul4(Lanes::mul4(d, scale), sum));
         if (Format::has_minimum) {
           const Lanes::F4 m = Lanes::set4(units[0].m, units[1].m, units[2].m, units[3].m);
