@@ -71,8 +71,8 @@ Examples:
   quantsmith bench model-Q4_K_M.gguf
   quantsmith bench model-Q4_K_M.gguf -p 512 -n 0 --threads 1 --json
 
-The same lengths as llama-bench's pp512 and tg128. Generation reads every weight once per token, so memory limits it; how
-fast memory is gets measured between the repetitions, with as many threads.`,
+The same lengths as llama-bench's pp512 and tg128. Generation reads every weight once per token, so memory limits it;
+how fast memory is gets measured between the repetitions, with as many threads.`,
     )
     .action((model: string, flags: BenchFlags) => {
       if (flags.prompt === 0 && flags.generate === 0) {

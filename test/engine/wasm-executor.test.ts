@@ -191,7 +191,7 @@ describe.skipIf(!best.threads)('threads', () => {
     await opened.close();
   });
 
-  test('one that dies fails the step and the session, and takes the others with it', async () => {
+  test('one that dies fails the session, and takes the others with it', async () => {
     const before = process.platform === 'linux' ? threadCount() : 0;
     // Thread 0 is real; the other says that it is ready, never helps, and dies.
     const file = path.join(folder, 'dying-thread.js');
@@ -210,8 +210,16 @@ describe.skipIf(!best.threads)('threads', () => {
     );
     const opened = await open(tinycoder, wasmExecutor(best, engineThreads(file)));
     const died = { code: 'engine/thread-failed', message: 'A thread of the engine ended: exit code 3.' };
-    await expect(opened.session.step({ tokens: IDS })).rejects.toMatchObject(died);
-    await expect(opened.session.step({ tokens: IDS })).rejects.toMatchObject(died);
+    // Nobody waits for a thread that takes no part, so steps succeed until it is gone.
+    const one = { tokens: IDS.subarray(0, 1) };
+    const steps = async (): Promise<void> => {
+      for (;;) {
+        await opened.session.step(one);
+        opened.session.truncate(0, 0);
+      }
+    };
+    await expect(steps()).rejects.toMatchObject(died);
+    await expect(opened.session.step(one)).rejects.toMatchObject(died);
     await opened.close();
     if (process.platform === 'linux') expect(await settlesAt(before)).toBeLessThanOrEqual(before);
   });
