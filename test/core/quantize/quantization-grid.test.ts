@@ -95,31 +95,39 @@ function sample(weights: Group, precision: number, tensor = 'a'): WeightSample {
   return { tensor, precision, values: Float32Array.from(values, w => rounded(w, precision)) };
 }
 
+/** Of a model. */
+const TENSORS = 20;
+
+function tensors(weights: Group, precision: number): WeightSample[] {
+  return Array.from({ length: TENSORS }, (_, i) => sample(weights, precision, String(i)));
+}
+
 test.each(Object.entries(FORMATS))('%s is found in every float', (_, weights) => {
+  // A single tensor of Q8_0 in BF16 is missed once in some dozens, where chance puts few telling weights into its groups.
   for (const [name, precision] of Object.entries(PRECISIONS)) {
-    const found = findQuantizationGrid([sample(weights, precision)]);
-    expect(found?.tensors, `${name}, SEED=${seed}`).toEqual(['a']);
+    const found = findQuantizationGrid(tensors(weights, precision));
+    expect(found?.tensors.length, `${name}, SEED=${seed}`).toBeGreaterThanOrEqual(0.8 * TENSORS);
   }
 });
 
 test('F32 that holds what was rounded to F16 or BF16 before is found too', () => {
   for (const precision of [11, 8]) {
-    const { values } = sample(FORMATS['Q8_0: d * q']!, precision);
-    expect(findQuantizationGrid([{ tensor: 'a', precision: 24, values }]), `SEED=${seed}`).toBeDefined();
+    const samples = tensors(FORMATS['Q8_0: d * q']!, precision).map(({ tensor, values }) => {
+      return { tensor, precision: 24, values };
+    });
+    expect(findQuantizationGrid(samples), `SEED=${seed}`).toBeDefined();
   }
 });
 
 test.each(Object.entries(ORIGINALS))('%s: not taken for quantized', (_, weight) => {
   for (const [name, precision] of Object.entries(PRECISIONS)) {
-    const samples = group(20, () => 0).map((_zero, i) => sample(() => group(32, weight), precision, String(i)));
+    const samples = tensors(() => group(32, weight), precision);
     expect(findQuantizationGrid(samples), `${name}, SEED=${seed}`).toBeUndefined();
   }
 });
 
 test('one tensor of many on a grid is a tensor of its own kind, not a quantized model', () => {
-  const originals = group(20, () => 0).map((_zero, i) =>
-    sample(() => group(32, ORIGINALS['gaussian']!), 11, String(i)),
-  );
+  const originals = tensors(() => group(32, ORIGINALS['gaussian']!), 11);
   expect(findQuantizationGrid([...originals, sample(FORMATS['Q4_0: d * (q - 8)']!, 11)])).toBeUndefined();
 });
 
