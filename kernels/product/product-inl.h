@@ -113,14 +113,14 @@ Lanes::F4 scales_of(const Quad<typename Format::Block>& quad, size_t block, cons
   }
 }
 
-// The sums of integers of a unit in four rows.
-template <class Format>
+// The sums of integers of a unit in four rows; L is Lanes, which may have a way of its own for two rows of a format.
+template <class Format, class L = Lanes>
 Lanes::F4 totals_of(const Quad<typename Format::Block>& quad, size_t u, const Unit32* units, const Blocks32& x,
                     size_t chunk) {
   const int8_t* codes = x.codes + 32 * chunk;
   const int32_t more = -Format::offset * x.sums[chunk];
-  if constexpr (requires(typename Format::Block b) { Lanes::paired(b, b); }) {
-    return Lanes::template paired_totals<Format::is_signed, Format::max_code>(quad.row, u, codes, more);
+  if constexpr (requires(typename Format::Block b) { L::paired(b, b); }) {
+    return L::template paired_totals<Format::is_signed, Format::max_code>(quad.row, u, codes, more);
   } else {
     Lanes::I sums[4];
     for (size_t i = 0; i < 4; ++i) sums[i] = Lanes::template dot_32<Format::is_signed>(units[i].codes, codes);
