@@ -161,17 +161,21 @@ describe.skipIf(!existsSync(data))('llama-perplexity (../shared)', () => {
     expect(measured).toHaveLength(16);
   });
 
-  test.skipIf(process.env['QUANTSMITH_WHOLE_TEXT'] === undefined)(
-    'the whole text, every type: equal to 0.1 %',
+  // Three minutes: where everything must run, or when asked for. The models with an importance matrix are not here: those that
+  // were measured had another one, made on another machine, so their weights differ; the windows above compare the same files.
+  test.skipIf(process.env['CI'] !== 'true' && process.env['QUANTSMITH_WHOLE_TEXT'] === undefined)(
+    'the whole text, every type without an importance matrix: equal to 0.1 %',
     { timeout: 7_200_000 },
     async () => {
       const { models } = JSON.parse(readFileSync(path.join(data, 'reference-quality.json'), 'utf8')) as Reference;
       const tokens = await text();
       const wrong: string[] = [];
-      for (const { type, imatrix, ppl } of models) {
-        const { perplexity: ours, chunks } = await measure(await modelIn(type, imatrix), tokens, { context });
+      const without = models.filter(({ imatrix }) => !imatrix);
+      expect(without.length).toBeGreaterThan(8);
+      for (const { type, ppl } of without) {
+        const { perplexity: ours, chunks } = await measure(await modelIn(type, false), tokens, { context });
         expect(chunks).toBe(134);
-        const line = `${type}${imatrix ? '+imatrix' : ''}: ${ours.toFixed(4)}, llama.cpp ${ppl.toFixed(4)}, ${(100 * (ours / ppl - 1)).toFixed(3)} %`;
+        const line = `${type}: ${ours.toFixed(4)}, llama.cpp ${ppl.toFixed(4)}, ${(100 * (ours / ppl - 1)).toFixed(3)} %`;
         console.log(line);
         if (!(Math.abs(ours / ppl - 1) <= TOLERANCE)) wrong.push(line);
       }
