@@ -5,6 +5,11 @@ import { buildGguf } from '../../fixtures/gguf/gguf-builder.js';
 import { randomSource } from '../../kernels/random-source.js';
 import { FAMILIES, pick, wholeModel } from './whole-models.js';
 
+/** What the first line says, unless an earlier damage has taken or changed it. */
+function architectureOf(lines: readonly string[]): string {
+  return /"(.*)"/.exec(lines[0] ?? '')?.[1] ?? 'llama';
+}
+
 type Random = () => number;
 
 /** Numbers at which something may break: the least, powers of two and their neighbours, the largest. */
@@ -81,13 +86,13 @@ const TEXT_DAMAGE: readonly ((lines: string[], random: Random) => void)[] = [
     changed(lines, at, /^\S+ (.*) = .*$/, `${kind} ${/^\S+ (.*) =/.exec(lines[at]!)![1]!} = ${value}`);
   },
   function furtherKey(lines, random) {
-    const architecture = /"(.*)"/.exec(lines[0]!)![1]!;
+    const architecture = architectureOf(lines);
     const [type, name] = pick(random, FURTHER_KEYS).split(' ');
     const value = type === 'f32' ? pick(random, REAL) : pick(random, WHOLE);
     lines.push(`${type!} ${architecture}.${name!} = ${value}`);
   },
   function scaledRotation(lines, random) {
-    const architecture = /"(.*)"/.exec(lines[0]!)![1]!;
+    const architecture = architectureOf(lines);
     lines.push(`string ${architecture}.rope.scaling.type = "${pick(random, ['yarn', 'linear', 'longrope', 'other'])}"`);
     lines.push(`f32 ${architecture}.rope.scaling.factor = ${pick(random, REAL)}`);
   },
