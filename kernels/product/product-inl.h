@@ -37,7 +37,8 @@ constexpr size_t pairs_that_fit() {
 
 // Four rows read side by side are no stream that a processor foresees: asked for 8 KB ahead, Q8_0 of the 0.5B shape
 // generates 39.6 tokens/s instead of 22.6 (20.8 GB/s of the 22.9 that two threads read), Q4_K_M 36.9 instead of 19.9,
-// Q4_0 42 instead of 35 (AMD Zen 3). 1 KB gives Q8_0 29.4, 4 KB 32.4, 16 KB 38.0.
+// Q4_0 42 instead of 35 (AMD Zen 3, one run each; a second one gave 33 and 39). 1 KB gives Q8_0 29.4, 4 KB 32.4, 16
+// KB 38.0.
 constexpr size_t kAhead = 8192;
 
 template <class Block>
@@ -102,8 +103,8 @@ void few_256(const ProductJob& job) {
   }
 }
 
-// The scales of a unit in four rows. Those of binary16 are converted together: one by one they took a third of the time
-// of Q8_0 and Q4_0.
+// The scales of a unit in four rows. Those of binary16 are converted together: Q4_0 went from 24-36 to 30-41 GOP/s in
+// paired runs on a busy machine, Q8_0 gained nothing from it.
 template <class Format>
 Lanes::F4 scales_of(const Quad<typename Format::Block>& quad, size_t block, const Unit32* units) {
   if constexpr (requires(typename Format::Block b) { b.d; }) {

@@ -6,7 +6,7 @@
 //     --folder=DIR         where models are made and stay; default: `models` in the folder for temporary files
 // The peers are installed from npm into test/bench/browser when they are first needed.
 import { spawnSync } from 'node:child_process';
-import { createReadStream, existsSync, mkdirSync, readFileSync, renameSync, statSync } from 'node:fs';
+import { createReadStream, existsSync, mkdirSync, renameSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import os from 'node:os';
 import path from 'node:path';
@@ -15,6 +15,7 @@ import { chromium } from 'playwright-core';
 import { CHROMIUM_FLAGS, ensureChromium } from '../../scripts/chromium.mjs';
 import { machine, median, run, warm } from './measure.mjs';
 import { shapeNamed, writeModel } from './model.mjs';
+import { benchmarkOptions } from './options.mjs';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const here = path.join(import.meta.dirname, 'browser');
@@ -25,17 +26,7 @@ const PEERS = ['wllama-2.3.1', 'wllama-3.8.1'];
 /** Ours / the faster peer. */
 const GOAL = 1.5;
 
-const options = Object.fromEntries(
-  process.argv.slice(2).map(argument => {
-    const [key, value = ''] = argument.replace(/^--/, '').split('=');
-    return [key, value];
-  }),
-);
-if (options.help !== undefined) {
-  const text = readFileSync(import.meta.filename, 'utf8').split('\nimport ')[0];
-  console.log(text.replaceAll(/^\/\/ ?/gm, ''));
-  process.exit(0);
-}
+const options = benchmarkOptions(import.meta.filename);
 const models = (options.models ?? '0.5b').split(',');
 const types = (options.types ?? 'Q4_0,Q8_0,Q4_K_M').split(',');
 const threadCounts = (options.threads ?? '1,2').split(',').map(Number);

@@ -23,6 +23,7 @@ import path from 'node:path';
 import { loadSources } from './load-sources.mjs';
 import { busySeconds, machine, median, run, warm } from './measure.mjs';
 import { shapeNamed, writeModel } from './model.mjs';
+import { benchmarkOptions } from './options.mjs';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const cli = path.join(root, 'dist/cli.js');
@@ -60,17 +61,7 @@ function of(goal, names) {
   return Object.fromEntries(names.split(' ').map(name => [name, goal]));
 }
 
-const options = Object.fromEntries(
-  process.argv.slice(2).map(argument => {
-    const [key, value = ''] = argument.replace(/^--/, '').split('=');
-    return [key, value];
-  }),
-);
-if (options.help !== undefined) {
-  const text = readFileSync(import.meta.filename, 'utf8').split('\nimport ')[0];
-  console.log(text.replaceAll(/^\/\/ ?/gm, ''));
-  process.exit(0);
-}
+const options = benchmarkOptions(import.meta.filename);
 const peer = process.env.LLAMA_CPP_BIN;
 if (!peer) {
   console.log('bench:engine: skipped. LLAMA_CPP_BIN must name the folder of llama-bench and llama-completion.');

@@ -16,6 +16,7 @@ import { loadSources } from './load-sources.mjs';
 import { copyLimit, firstDifference, machine, median, run, warm } from './measure.mjs';
 import { shapeNamed, writeImatrix, writeModel } from './model.mjs';
 import { wasmShare } from './wasm-share.mjs';
+import { benchmarkOptions } from './options.mjs';
 
 const root = path.resolve(import.meta.dirname, '../..');
 
@@ -61,17 +62,7 @@ function of(goal, names) {
   return Object.fromEntries(names.split(' ').map(name => [name, goal]));
 }
 
-const options = Object.fromEntries(
-  process.argv.slice(2).map(argument => {
-    const [key, value = ''] = argument.replace(/^--/, '').split('=');
-    return [key, value];
-  }),
-);
-if (options.help !== undefined) {
-  const text = readFileSync(import.meta.filename, 'utf8').split('\nimport ')[0];
-  console.log(text.replaceAll(/^\/\/ ?/gm, ''));
-  process.exit(0);
-}
+const options = benchmarkOptions(import.meta.filename);
 const threads = Number(options.threads ?? os.availableParallelism());
 const runs = Number(options.runs ?? 5);
 const folder = path.resolve(options.folder ?? path.join(root, 'dist/.bench'));
