@@ -94,17 +94,22 @@ describe('long runs', () => {
 
 describe('token by token', () => {
   const text = 'añ你😀 e\u0301 \u{1F469}\u200D\u{1F467}!';
+  // A vocabulary that keeps the spaces before punctuation: a stream cannot take back what it showed, so it always keeps them.
+  const pre = 'qwen2';
   const tokenizers: [string, Tokenizer][] = [
-    ['bytes', tokenizerOf(byteLevel([]))],
+    ['bytes', tokenizerOf(byteLevel([], { pre }))],
     // The first two bytes of 你 are one token, the last with the first of 😀 another.
     [
       'pairs',
       tokenizerOf(
-        byteLevel([
-          `${byteCharacter(0xe4)} ${byteCharacter(0xbd)}`,
-          `${byteCharacter(0xa0)} ${byteCharacter(0xf0)}`,
-          `${byteCharacter(0x9f)} ${byteCharacter(0x98)}`,
-        ]),
+        byteLevel(
+          [
+            `${byteCharacter(0xe4)} ${byteCharacter(0xbd)}`,
+            `${byteCharacter(0xa0)} ${byteCharacter(0xf0)}`,
+            `${byteCharacter(0x9f)} ${byteCharacter(0x98)}`,
+          ],
+          { pre },
+        ),
       ),
     ],
     ['SentencePiece', sentencePiece(['▁', 'a'], { [`${P}add_space_prefix`]: false })],
