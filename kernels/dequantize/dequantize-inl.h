@@ -19,15 +19,20 @@ inline I high_nibble(I byte) { return Simd::shr<4>(byte); }
 template <class V>
 size_t decode_pairs_of_halves(const block_f16* blocks, float* target, size_t columns) {
   size_t i = 0;
-  if constexpr (V::has_normal_halves) {
-    for (; i + 2 * kLanes <= columns; i += 2 * kLanes) {
-      F low, high;
-      if (!V::load_normal_halves(&blocks[i].value, &low, &high)) {
-        low = Half::to_float(V::load_u16(&blocks[i].value));
-        high = Half::to_float(V::load_u16(&blocks[i + kLanes].value));
+  if constexpr (V::has_half_pairs) {
+    for (; i + 32 <= columns; i += 32) {
+      const bool finite = V::finite_halves(&blocks[i].value);
+      for (size_t k = i; k < i + 32; k += 2 * kLanes) {
+        F low, high;
+        if (finite) {
+          V::load_half_pair(&blocks[k].value, &low, &high);
+        } else {
+          low = Half::to_float(V::load_u16(&blocks[k].value));
+          high = Half::to_float(V::load_u16(&blocks[k + kLanes].value));
+        }
+        V::store(target + k, low);
+        V::store(target + k + kLanes, high);
       }
-      V::store(target + i, low);
-      V::store(target + i + kLanes, high);
     }
   }
   return i;

@@ -24,7 +24,7 @@ inline I code_e2m1(F x, const F (&middles)[7]) {
   const F magnitude = Simd::abs(x);
   const I sign = Simd::and_i(Simd::shr<28>(Simd::bits(x)), Simd::set_i(8));
   I code = Simd::set_i(1);
-  for (int k = 1; k < 7; ++k) code = Simd::select_i(Simd::lt(middles[k], magnitude), Simd::set_i(k + 1), code);
+  for (int k = 1; k < 7; ++k) code = Simd::increment(Simd::lt(middles[k], magnitude), code);
   return Simd::select_i(Simd::lt(middles[0], magnitude), Simd::or_i(code, sign), Simd::set_i(0));
 }
 
@@ -53,15 +53,47 @@ void encode_e2m1_lanes(const float* source, ScaleOf scale_of, uint8_t* packed) {
   store_codes<N / 2>(bytes, packed);
 }
 
+// Blocks whose weights can be scaled by 2 / d without rounding, and then are below 64.
+inline M scalable_e2m1(F largest, F d) {
+  const M possible = Simd::both(Simd::lt(Simd::set(0x1p-100f), d), Simd::lt(d, Simd::set(0x1p100f)));
+  return Simd::both(possible, Simd::lt(largest, Simd::mul(d, Simd::set(32.0f))));
+}
+
+// Codes of sixteen weights from twice their multiples of d, rounded up, with the sign as bit 7: such a number is above
+// twice a middle, an integer, exactly where the weight is above the middle.
+inline Bytes codes_e2m1(Bytes doubled) {
+  typedef int8_t Signed __attribute__((vector_size(16)));
+  const Signed magnitude = (Signed)(doubled & 0x7f);
+  Bytes code = {};
+  for (const float middle : kE2M1Middles) code -= (Bytes)(magnitude > static_cast<int8_t>(2.0f * middle));
+  const Bytes sign = (Bytes)(code != 0) & doubled & 0x80;
+  return code | (Bytes)((Words)sign >> 4);
+}
+
 inline void encode_row_mxfp4(const float* source, block_mxfp4* blocks, size_t columns, const float*) {
   for_each_batch<kLanes, 32>(source, blocks, columns, nullptr, [](const float* x, const float*, block_mxfp4* out) {
-    uint8_t packed[16 * kLanes];
-    const auto scale_of = [=](size_t lane, float magnitude) {
-      out[lane].e = mxfp4_exponent(magnitude);
-      return mxfp4_scale(out[lane].e);
-    };
-    encode_e2m1_lanes<32>(x, scale_of, packed);
-    for (size_t lane = 0; lane < kLanes; ++lane) __builtin_memcpy(out[lane].codes, packed + 16 * lane, 16);
+    const F largest = largest_magnitudes<32>(x);
+    alignas(64) float magnitudes[kLanes], scales[kLanes], factors[kLanes];
+    Simd::store(magnitudes, largest);
+    for (size_t lane = 0; lane < kLanes; ++lane) {
+      out[lane].e = mxfp4_exponent(magnitudes[lane]);
+      scales[lane] = mxfp4_scale(out[lane].e);
+    }
+    const F d = Simd::load(scales);
+    if (!Simd::all(scalable_e2m1(largest, d))) {
+      for (size_t lane = 0; lane < kLanes; ++lane) encode_e2m1(x + 32 * lane, scales[lane], 32, out[lane].codes);
+      return;
+    }
+    Simd::store(factors, Simd::div(Simd::set(2.0f), d));
+    for (size_t lane = 0; lane < kLanes; ++lane, x += 32) {
+      const F factor = Simd::set(factors[lane]);
+      const auto doubled = byte_codes<32>(x, [=](F weights) {
+        const I sign = Simd::and_i(Simd::shr<24>(Simd::bits(weights)), Simd::set_i(0x80));
+        return Simd::or_i(Simd::byte(Simd::up(Simd::mul(Simd::abs(weights), factor))), sign);
+      });
+      const Words packed = (Words)codes_e2m1(doubled.sixteens[0]) | (Words)codes_e2m1(doubled.sixteens[1]) << 4;
+      __builtin_memcpy(out[lane].codes, &packed, 16);
+    }
   });
 }
 

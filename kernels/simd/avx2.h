@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "simd/bytes.h"
+
 namespace {
 
 struct Simd {
@@ -59,6 +61,10 @@ struct Simd {
   static I truncate(F a) { return _mm256_cvttps_epi32(a); }
   static F whole(F a) { return to_float(truncate(a)); }
   static I byte(F a) { return and_i(truncate(a), set_i(255)); }
+  static I whole_byte(F a) { return byte(a); }
+  static F up(F a) { return _mm256_ceil_ps(a); }
+  static I increment(M m, I a) { return _mm256_sub_epi32(a, _mm256_castps_si256(m)); }
+  static I decrement(M m, I a) { return _mm256_add_epi32(a, _mm256_castps_si256(m)); }
   static I bits(F a) { return _mm256_castps_si256(a); }
   static F from_bits(I a) { return _mm256_castsi256_ps(a); }
 
@@ -75,8 +81,16 @@ struct Simd {
     const __m128i packed = _mm_packus_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), packed);
   }
+  static void store_u16_pair(uint16_t* p, I low, I high) {
+    const I packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(low, high), 0xd8);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), packed);
+  }
+  static Bytes narrow(const I* a) {
+    const I halves = _mm256_permute4x64_epi64(_mm256_packus_epi32(a[0], a[1]), 0xd8);
+    return (Bytes)_mm_packus_epi16(_mm256_castsi256_si128(halves), _mm256_extracti128_si256(halves, 1));
+  }
 
-  static constexpr bool has_normal_halves = false;
+  static constexpr bool has_half_pairs = false;
 
   struct Table {
     __m256 low, high;

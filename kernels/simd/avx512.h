@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "simd/bytes.h"
+
 namespace {
 
 struct Simd {
@@ -59,6 +61,10 @@ struct Simd {
   static I truncate(F a) { return _mm512_cvttps_epi32(a); }
   static F whole(F a) { return to_float(truncate(a)); }
   static I byte(F a) { return and_i(truncate(a), set_i(255)); }
+  static I whole_byte(F a) { return byte(a); }
+  static F up(F a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC); }
+  static I increment(M m, I a) { return _mm512_mask_add_epi32(a, m, a, set_i(1)); }
+  static I decrement(M m, I a) { return _mm512_mask_sub_epi32(a, m, a, set_i(1)); }
   static I bits(F a) { return _mm512_castps_si512(a); }
   static F from_bits(I a) { return _mm512_castsi512_ps(a); }
 
@@ -74,8 +80,10 @@ struct Simd {
   static void store_u16(uint16_t* p, I a) {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(a));
   }
+  static void store_u16_pair(uint16_t* p, I low, I high) { store_u16(p, low), store_u16(p + 16, high); }
+  static Bytes narrow(const I* a) { return (Bytes)_mm512_cvtepi32_epi8(*a); }
 
-  static constexpr bool has_normal_halves = false;
+  static constexpr bool has_half_pairs = false;
 
   struct Table {
     __m512 values;

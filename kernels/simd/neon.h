@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "simd/bytes.h"
+
 namespace {
 
 struct Simd {
@@ -62,6 +64,10 @@ struct Simd {
   }
   static F whole(F a) { return to_float(truncate(a)); }
   static I byte(F a) { return and_i(truncate(a), set_i(255)); }
+  static I whole_byte(F a) { return byte(a); }
+  static F up(F a) { return vrndpq_f32(a); }
+  static I increment(M m, I a) { return vsubq_s32(a, vreinterpretq_s32_u32(m)); }
+  static I decrement(M m, I a) { return vaddq_s32(a, vreinterpretq_s32_u32(m)); }
   static I bits(F a) { return vreinterpretq_s32_f32(a); }
   static F from_bits(I a) { return vreinterpretq_f32_s32(a); }
 
@@ -71,8 +77,14 @@ struct Simd {
   static I load_i8(const int8_t* p) { return vmovl_s16(vget_low_s16(vmovl_s8(vcreate_s8(load_32(p))))); }
   static I load_u16(const uint16_t* p) { return vreinterpretq_s32_u32(vmovl_u16(vld1_u16(p))); }
   static void store_u16(uint16_t* p, I a) { vst1_u16(p, vmovn_u32(vreinterpretq_u32_s32(a))); }
+  static void store_u16_pair(uint16_t* p, I low, I high) { store_u16(p, low), store_u16(p + 4, high); }
+  static Bytes narrow(const I* a) {
+    const int16x8_t low = vcombine_s16(vmovn_s32(a[0]), vmovn_s32(a[1]));
+    const int16x8_t high = vcombine_s16(vmovn_s32(a[2]), vmovn_s32(a[3]));
+    return (Bytes)vcombine_s8(vmovn_s16(low), vmovn_s16(high));
+  }
 
-  static constexpr bool has_normal_halves = false;
+  static constexpr bool has_half_pairs = false;
 
   struct Table {
     int8x16_t bytes;

@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "simd/bytes.h"
+
 namespace {
 
 struct Simd {
@@ -59,6 +61,13 @@ struct Simd {
   static I truncate(F a) { return _mm_cvttps_epi32(a); }
   static F whole(F a) { return to_float(truncate(a)); }
   static I byte(F a) { return and_i(truncate(a), set_i(255)); }
+  static I whole_byte(F a) { return byte(a); }
+  static F up(F a) {
+    const F down = whole(a);
+    return add(down, _mm_and_ps(lt(down, a), set(1.0f)));
+  }
+  static I increment(M m, I a) { return _mm_sub_epi32(a, _mm_castps_si128(m)); }
+  static I decrement(M m, I a) { return _mm_add_epi32(a, _mm_castps_si128(m)); }
   static I bits(F a) { return _mm_castps_si128(a); }
   static F from_bits(I a) { return _mm_castsi128_ps(a); }
 
@@ -78,8 +87,12 @@ struct Simd {
     const I extended = _mm_srai_epi32(_mm_slli_epi32(a, 16), 16);
     _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packs_epi32(extended, extended));
   }
+  static void store_u16_pair(uint16_t* p, I low, I high) { store_u16(p, low), store_u16(p + 4, high); }
+  static Bytes narrow(const I* a) {
+    return (Bytes)_mm_packus_epi16(_mm_packs_epi32(a[0], a[1]), _mm_packs_epi32(a[2], a[3]));
+  }
 
-  static constexpr bool has_normal_halves = false;
+  static constexpr bool has_half_pairs = false;
 
   struct Table {
     float values[16];
