@@ -97,7 +97,9 @@ export async function buildKernels({ native = true, wasm = true, output = defaul
     const start = performance.now();
     let outcome;
     try {
-      outcome = await build(output);
+      outcome = await build(output, count =>
+        log(`kernels ${name}: compiling ${count} files, which takes some minutes the first time`),
+      );
     } catch (error) {
       outcome = { ok: false, fresh: false, message: error.message };
     }
@@ -110,7 +112,8 @@ export async function buildKernels({ native = true, wasm = true, output = defaul
 
 // ---- native ----
 
-async function buildNative(output) {
+/** @param {string} output @param {(count: number) => void} starts told how many files are compiled, before they are */
+async function buildNative(output, starts) {
   const target = path.join(output, 'kernels.node');
   const compiler = await findCompiler();
   if (!compiler) {
@@ -145,6 +148,7 @@ async function buildNative(output) {
   if (isFresh(target, stamp)) return { ok: true, fresh: true, message: `up to date (${compiler.name})` };
 
   const stale = objects.filter(unit => !existsSync(unit.object));
+  if (stale.length > 0) starts(stale.length);
   try {
     await inParallel(stale, async ({ source, flags: unitFlags, object }) => {
       const temporary = `${object}.${process.pid}.tmp`;
@@ -271,6 +275,7 @@ async function buildWasm(output) {
 
   const units = modules.flatMap(module => module.units);
   const stale = units.filter(unit => !existsSync(unit.object));
+  if (stale.length > 0) starts(stale.length);
   const { clang, close } = wasmCompiler({ kernels: readTree(kernels) }, stale.length);
   const sizes = [];
   try {

@@ -12,8 +12,7 @@ const MAX_TAIL_LINES = 10;
 /** @returns {Outcome} */
 const empty = () => ({ passed: 0, failed: 0, skipped: 0, notes: [] });
 
-// Colours of test runners.
-// eslint-disable-next-line no-control-regex
+// eslint-disable-next-line no-control-regex -- the colours of test runners begin with a control character
 const plain = text => text.replaceAll(/\u001B\[[\d;]*m/g, '');
 
 /** @param {string | undefined} message */

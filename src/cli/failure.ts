@@ -31,7 +31,11 @@ export function failureOf(error: unknown, interrupted: boolean): Failure {
   const data = dataOf(error);
   if (interrupted || data.code === 'cancelled') {
     return {
-      data: { code: 'cancelled', message: 'Interrupted; nothing was written under the final name.' },
+      data: {
+        code: 'cancelled',
+        message: 'Interrupted; nothing was written under the final name.',
+        hint: 'Run the command again when it suits you.',
+      },
       exit: EXIT.interrupted,
     };
   }

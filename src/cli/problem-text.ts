@@ -18,12 +18,27 @@ export function problemsText(problems: readonly Problem[], style: Style): string
     if (count > SHOWN_PER_CODE) continue;
     const label = severityLabel(problem.severity, style);
     text += `${label} ${printable(problem.message)} [${problem.code}]${placeText(problem)}\n`;
-    if (problem.hint !== undefined) text += `  ${printable(problem.hint)}\n`;
+    text += remedyText(problem);
   }
   for (const [code, count] of seen) {
     if (count > SHOWN_PER_CODE) text += `  and ${plural(count - SHOWN_PER_CODE, 'more problem')} [${code}]\n`;
   }
   return text;
+}
+
+/** What on the command line allows what a problem is about; the words of the hint hold everywhere. */
+const OPTIONS: Readonly<Record<string, string>> = {
+  'output/exists': '--overwrite',
+  'plan/requantize': '--allow-requantize',
+  'plan/hidden-requantize': '--allow-requantize',
+};
+
+/** The remedy on a line of its own, with the option it is about; empty if there is none. */
+export function remedyText({ code, hint }: { readonly code: string; readonly hint?: string }): string {
+  if (hint === undefined) return '';
+  const option = OPTIONS[code];
+  const text = option === undefined ? hint : hint.replace(/\.?$/, ` (${option}).`);
+  return `  ${printable(text)}\n`;
 }
 
 /** ` at byte 1,234`, unless the message says that already; empty if no place is known. */

@@ -11,7 +11,7 @@ import { parseArguments } from './grammar.js';
 import type { Invocation } from './invocation.js';
 import type { CliIo } from './io.js';
 import { jsonDocument } from './json.js';
-import { placeText, problemsText } from './problem-text.js';
+import { placeText, problemsText, remedyText } from './problem-text.js';
 import { styleFor } from './style.js';
 
 /** Help is wrapped to the terminal, but not to the unreadable lengths of a wide one. */
@@ -98,9 +98,8 @@ export async function report({ data, exit }: Failure, json: boolean, io: CliIo):
     const style = styleFor(io.stderr, io.env);
     const label = exit === EXIT.interrupted ? 'quantsmith:' : style.red('quantsmith: error:');
     // Messages may quote names from a file: nothing of them may reach the terminal as control characters.
-    const hint = data.hint === undefined ? '' : `  ${printable(data.hint)}\n`;
     await io.stderr.write(
-      `${label} ${printable(data.message)} [${data.code}]${placeText(data)}\n${hint}${problemsText(restOf(data), style)}`,
+      `${label} ${printable(data.message)} [${data.code}]${placeText(data)}\n${remedyText(data)}${problemsText(restOf(data), style)}`,
     );
   }
   return exit;

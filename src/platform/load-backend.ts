@@ -50,7 +50,7 @@ export async function loadBackend(
       refuseTooManyFiles(failures);
       throw new QuantsmithError(
         'kernel/native-unavailable',
-        `The native kernels were asked for but do not load: ${failures.join('; ')}.`,
+        `The native kernels do not load: ${failures.map(text => text.replace(/^native kernels: /, '')).join('; ')}.`,
         'Choose automatic or WebAssembly kernels, or build the native ones: npm run build with clang++ or g++ installed.',
       );
     }

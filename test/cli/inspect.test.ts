@@ -336,3 +336,33 @@ describe('paths', () => {
     expect(error.message).not.toMatch(/ENOENT|EISDIR|ECONN/);
   });
 });
+
+test('texts of any length are printed whole, characters at the joints included', async () => {
+  // Three bytes a character: no power of two falls between two of them for long.
+  const long = `a${'你\u0001'.repeat(400_000)}`;
+  const name = file('long.gguf', `string long = ${JSON.stringify(long)}`);
+  const json = await inspect(name, '--json');
+  const { metadata } = JSON.parse(json.stdout) as { metadata: Record<string, unknown> };
+  expect(metadata['long'] === long).toBe(true);
+  const raw = await inspect(name, '--metadata', 'long');
+  expect(raw.stdout === `${long}\n`).toBe(true);
+});
+
+test('an element of an array longer than 1 MiB is cut, and that is said', async () => {
+  const long = 'x'.repeat(2 ** 20 + 5);
+  const name = file(
+    'long-element.gguf',
+    `string[] list = ${JSON.stringify(['a', long, 'b', long.slice(0, 2 ** 20), 'c'])}`,
+  );
+  const { exit, stdout } = await inspect(name, '--json');
+  const { metadata, problems } = JSON.parse(stdout) as {
+    metadata: Record<string, string[]>;
+    problems: { code: string; message: string }[];
+  };
+  expect(metadata['list']?.map(({ length }) => length)).toEqual([1, 2 ** 20 - 1, 1, 2 ** 20, 1]);
+  const cuts = problems.filter(({ code }) => code === 'inspect/value-cut');
+  expect(cuts.map(({ message }) => message)).toEqual([
+    'Element 1 of "list" has 1,048,581 bytes; its first 1,048,575 are printed.',
+  ]);
+  expect(exit).toBe(0);
+});

@@ -22,6 +22,13 @@ function sparse(head: Uint8Array, size: number): string {
   return 'in.gguf';
 }
 
+/** The header of a file with one text of `length` zero bytes (a hole), and a second entry that is not there. */
+function longText(length: number): Uint8Array {
+  const head = Buffer.from(buildGguf('count metadata 2\nstring a = ""').bytes);
+  head.writeBigUInt64LE(BigInt(length), head.indexOf('a', 24) + 1 + 4);
+  return head;
+}
+
 const world = (text: string) => buildGguf(text).bytes;
 const text = (content: string) => new TextEncoder().encode(content);
 
@@ -48,6 +55,7 @@ describe.skipIf(!isBuilt || process.platform === 'win32')('memory of a file that
           `${HEAD}${Array.from({ length: 40_000 }, (_, i) => `tensor blk.${i}.ffn_up.weight F16 [4096, 4096] @${i * 2 ** 25}`).join('\n')}\ndata 0`,
         ),
     ],
+    ['a text of 80 MB, six times as long in JSON', () => sparse(longText(80_000_000), 2 ** 27)],
     ['a model cut short', () => file('in.gguf', buildGguf(GOOD).bytes.subarray(0, -40))],
   ];
 

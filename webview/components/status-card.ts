@@ -3,6 +3,7 @@ import '@vscode-elements/elements/dist/vscode-button/index.js';
 import { css, html, LitElement, type TemplateResult } from 'lit';
 import { property } from 'lit/decorators.js';
 import type { ErrorData } from '../../src/core/problem.js';
+import { formatInteger } from '../../src/core/text/quantity.js';
 import type { InspectorHost } from '../host.js';
 import { icon } from './icon.js';
 import { shared } from './styles.js';
@@ -109,7 +110,9 @@ export class StatusCard extends LitElement {
       <h1>This model cannot be opened</h1>
       <p>${untrusted(error.message)}</p>
       ${error.hint === undefined ? '' : html`<p>${untrusted(error.hint)}</p>`}
-      <p class="muted mono">${error.code}</p>
+      <p class="muted mono">
+        ${error.code}${error.offset === undefined ? '' : ` at byte ${formatInteger(error.offset)}`}
+      </p>
       <div class="actions">
         <vscode-button
           @click=${() => {

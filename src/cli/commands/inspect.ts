@@ -1,12 +1,12 @@
-// `quantsmith inspect`: what a header says. JSON is written as it is read, entry by entry and in pages of an array, so that
-// the memory taken does not grow with a vocabulary; `problems` comes last, because reading a long array may still find one.
+// `quantsmith inspect`: what a header says. JSON is written as it is read, entry by entry, in pages of an array and pieces of
+// a string, so that the memory taken grows neither with a vocabulary nor with what a hostile file claims to be a name; `problems` comes last, because reading a long array may still find one.
 // No tensor byte is read.
 import type { ByteSource } from '../../core/bytes/byte-source.js';
 import { bitsPerWeight, ggmlTypeByName, ggmlTypeName } from '../../core/ggml/ggml-type.js';
 import { nearestNames } from '../../core/ggml/nearest-name.js';
 import type { GgufArray, GgufEncoding, GgufMetadataEntry, GgufModel, GgufScalar } from '../../core/gguf/gguf.js';
 import { metadataEntry } from '../../core/gguf/gguf.js';
-import { readArray, readString } from '../../core/gguf/read-values.js';
+import { readArray, stringPieces } from '../../core/gguf/read-values.js';
 import { describeModel, type ModelFacts } from '../../core/model/describe.js';
 import { firstError, placeOf, QuantsmithError, type Problem } from '../../core/problem.js';
 import { printable, quote } from '../../core/text/printable.js';
@@ -35,8 +35,10 @@ const PAGE = 4096;
 const SHOWN_ELEMENTS = 6;
 /** Characters of a value in the text output; the rest is what `--metadata KEY` is for. */
 const SHOWN = { limit: 72 };
-/** A string value printed whole may be as long as the format allows (1 GiB); this much is printed of it. */
-const MAX_PRINTED_STRING = 2 ** 28;
+/** Bytes of text in a page, however few elements that are. */
+const PAGE_BYTES = 2 ** 20;
+/** So much is printed of a text that is an element of an array. As JSON it may be six times as long. */
+const MAX_ELEMENT_BYTES = 2 ** 20;
 
 interface Inspected {
   readonly path: string;
@@ -141,10 +143,14 @@ async function printJson(inspected: Inspected, invocation: InspectInvocation, io
 /** A value as JSON; an array of more than `limit` elements as its type, length and first elements. */
 async function writeValue(inspected: Inspected, entry: GgufMetadataEntry, limit: number, io: CliIo): Promise<void> {
   const { value } = entry;
+  if (typeof value === 'string') {
+    await io.stdout.write('"');
+    for await (const piece of piecesOf(inspected, entry, io)) await io.stdout.write(JSON.stringify(piece).slice(1, -1));
+    await io.stdout.write('"');
+    return;
+  }
   if (typeof value !== 'object') {
-    await io.stdout.write(
-      scalarJson(typeof value === 'string' ? await wholeString(inspected, entry, value, io) : value),
-    );
+    await io.stdout.write(scalarJson(value));
     return;
   }
   if (value.length > limit) {
@@ -175,30 +181,29 @@ async function* arrayPages(
   io: CliIo,
 ): AsyncGenerator<readonly GgufScalar[]> {
   const { source, file } = firstShard(model);
+  const options = {
+    maxStringBytes: MAX_ELEMENT_BYTES,
+    maxPageBytes: PAGE_BYTES,
+    onCut: (index: number, byteLength: number) => problems.push(cutProblem(entry, index, byteLength)),
+    signal: io.signal,
+  };
   try {
-    for (let start = 0; start < array.length; start += PAGE) {
-      yield await readArray(source, file, entry, start, PAGE, { signal: io.signal });
+    for (let start = 0; start < array.length;) {
+      const page = await readArray(source, file, entry, start, PAGE, options);
+      yield page;
+      start += page.length;
     }
   } catch (error) {
     problems.push(valueProblem(error, entry));
   }
 }
 
-async function wholeString(
-  { model, problems }: Inspected,
-  entry: GgufMetadataEntry,
-  kept: string,
-  io: CliIo,
-): Promise<string> {
-  if (!entry.cut) return kept;
+/** A text in pieces. A failure ends it and becomes a problem: the document stays well-formed. */
+async function* piecesOf({ model, problems }: Inspected, entry: GgufMetadataEntry, io: CliIo): AsyncGenerator<string> {
   try {
-    const options = { maxBytes: MAX_PRINTED_STRING, signal: io.signal };
-    const { text, complete } = await readString(firstShard(model).source, entry, options);
-    if (!complete) problems.push(cutProblem(entry));
-    return text;
+    yield* stringPieces(firstShard(model).source, entry, io.signal);
   } catch (error) {
     problems.push(valueProblem(error, entry));
-    return kept;
   }
 }
 
@@ -214,10 +219,10 @@ function valueProblem(error: unknown, entry: GgufMetadataEntry): Problem {
   return { code, severity: 'error', message, ...(hint === undefined ? {} : { hint }), offset: entry.fileOffset };
 }
 
-function cutProblem(entry: GgufMetadataEntry): Problem {
-  const limit = formatBytes(MAX_PRINTED_STRING);
-  const message = `The value of ${quote(entry.key)} is longer than ${limit}; only so much of it is printed.`;
-  return { code: 'inspect/value-cut', severity: 'warning', message, offset: entry.fileOffset };
+function cutProblem(entry: GgufMetadataEntry, index: number, byteLength: number): Problem {
+  const message = `Element ${index} of ${quote(entry.key)} has ${formatInteger(byteLength)} bytes; its first ${formatInteger(MAX_ELEMENT_BYTES - 1)} are printed.`;
+  const hint = 'A text of that length is most likely damage: convert or fetch the model again.';
+  return { code: 'inspect/value-cut', severity: 'warning', message, hint, offset: entry.fileOffset };
 }
 
 // ── Text ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -233,12 +238,11 @@ async function printValue(inspected: Inspected, key: string, io: CliIo): Promise
     for await (const page of arrayPages(inspected, entry, entry.value, io)) {
       await io.stdout.write(page.map(value => `${shown(scalarText(value, entry.value))}\n`).join(''));
     }
+  } else if (typeof entry.value === 'string') {
+    for await (const piece of piecesOf(inspected, entry, io)) await io.stdout.write(shown(piece));
+    await io.stdout.write('\n');
   } else {
-    const text =
-      typeof entry.value === 'string'
-        ? await wholeString(inspected, entry, entry.value, io)
-        : scalarText(entry.value, entry);
-    await io.stdout.write(`${shown(text)}\n`);
+    await io.stdout.write(`${shown(scalarText(entry.value, entry))}\n`);
   }
   await io.stderr.write(problemsText(inspected.problems.slice(before), styleFor(io.stderr, io.env)));
 }
@@ -261,7 +265,7 @@ async function printText(inspected: Inspected, invocation: InspectInvocation, io
       .filter(part => part !== undefined)
       .map(part => printable(part, SHOWN))
       .join(', '),
-    `${formatCount(facts.parameterCount)} parameters in ${plural(model.tensors.length, 'tensor')}, ${formatBitsPerWeight(facts.bitsPerWeight)} bits per weight`,
+    `${formatCount(facts.parameterCount)} ${facts.parameterCount === 1 ? 'parameter' : 'parameters'} in ${plural(model.tensors.length, 'tensor')}, ${formatBitsPerWeight(facts.bitsPerWeight)} bits per weight`,
     `${formatBytesExactly(facts.byteLength)}${files}`,
   ];
   const sections = [`${lines.join('\n')}\n`];

@@ -10,6 +10,7 @@ import { quote } from '../text/printable.js';
 import { digits, plural } from '../text/quantity.js';
 import type { GgufFile, GgufTensorInfo } from './gguf.js';
 import type { ProblemList } from './problem-list.js';
+import { DAMAGED } from './remedies.js';
 
 const refused = 'llama.cpp refuses the file; quantizing or copying the model with Quantsmith writes a correct layout.';
 
@@ -24,6 +25,9 @@ export function checkLayout(file: GgufFile, exactOffsets: ReadonlyMap<number, bi
   let end = dataOffset;
   /** Where the tensors end that are only incomplete; what lies somewhere else altogether has its own problem. */
   let endOfCut = dataOffset;
+  const overlaps = overlapsOf(tensors);
+  // One message is enough for a tensor that lies on another.
+  const overlapping = new Set(overlaps.flat());
   for (const tensor of tensors) {
     const { name, offset, byteLength } = tensor;
     const exactOffset = exactOffsets.get(tensor.infoOffset) ?? offset;
@@ -34,7 +38,7 @@ export function checkLayout(file: GgufFile, exactOffsets: ReadonlyMap<number, bi
     const beyond = tensorEnd > fileSize;
     if (beyond && !consecutive) {
       const message = `Tensor ${quote(name)} lies at data offset ${digits(exactOffset)}, outside the ${Math.max(0, fileSize - dataOffset)} bytes of the data section${expected === undefined ? '' : `; ${expected} expected`}.`;
-      problems.add('error', 'gguf/offset-out-of-range', message, { ...details, hint: 'The header is damaged.' });
+      problems.add('error', 'gguf/offset-out-of-range', message, { ...details, hint: DAMAGED });
     } else if (beyond) {
       firstCut ??= tensor;
       cutCount++;
@@ -43,7 +47,7 @@ export function checkLayout(file: GgufFile, exactOffsets: ReadonlyMap<number, bi
     if (offset % alignment !== 0) {
       const message = `Tensor ${quote(name)} lies at data offset ${digits(exactOffset)}, which is no multiple of the alignment ${alignment}.`;
       problems.add('warning', 'gguf/offset-unaligned', message, { ...details, hint: refused });
-    } else if (!consecutive && !beyond) {
+    } else if (!consecutive && !beyond && !overlapping.has(tensor)) {
       const message = `Tensor ${quote(name)} lies at data offset ${offset}; ${String(expected)} expected right after the tensor before it.`;
       problems.add('warning', 'gguf/offset-not-consecutive', message, { ...details, hint: refused });
     }
@@ -56,7 +60,15 @@ export function checkLayout(file: GgufFile, exactOffsets: ReadonlyMap<number, bi
     const hint = 'The download or copy stopped early: fetch the file again.';
     problems.add('error', 'gguf/data-truncated', message, { offset: fileSize, hint, subject: firstCut.name });
   }
-  checkOverlap(tensors, problems);
+  for (const [before, tensor] of overlaps) {
+    const endBefore = before.offset + (before.byteLength ?? 0);
+    const message = `Tensors ${quote(before.name)} and ${quote(tensor.name)} overlap: the first reaches to data offset ${endBefore}, the second begins at ${tensor.offset}.`;
+    problems.add('error', 'gguf/tensor-overlap', message, {
+      offset: tensor.infoOffset,
+      subject: tensor.name,
+      hint: DAMAGED,
+    });
+  }
   const sizesKnown = tensors.every(tensor => tensor.byteLength !== undefined);
   const trailing = fileSize - dataOffset - pad(end - dataOffset);
   if (sizesKnown && trailing >= alignment) {
@@ -70,21 +82,17 @@ function isExact({ offset }: GgufTensorInfo): boolean {
   return offset <= Number.MAX_SAFE_INTEGER;
 }
 
-function checkOverlap(tensors: readonly GgufTensorInfo[], problems: ProblemList): void {
+/** Tensors that begin before another one ends, each with the one that reaches furthest of those before it. */
+function overlapsOf(tensors: readonly GgufTensorInfo[]): (readonly [GgufTensorInfo, GgufTensorInfo])[] {
   const byOffset = tensors
     .filter(tensor => (tensor.byteLength ?? 0) > 0 && isExact(tensor))
     .sort((a, b) => a.offset - b.offset);
+  const overlaps: [GgufTensorInfo, GgufTensorInfo][] = [];
   let before: GgufTensorInfo | undefined;
   for (const tensor of byOffset) {
     const endBefore = before ? before.offset + (before.byteLength ?? 0) : 0;
-    if (before && tensor.offset < endBefore) {
-      const message = `Tensors ${quote(before.name)} and ${quote(tensor.name)} overlap: the first reaches to data offset ${endBefore}, the second begins at ${tensor.offset}.`;
-      problems.add('error', 'gguf/tensor-overlap', message, {
-        offset: tensor.infoOffset,
-        subject: tensor.name,
-        hint: 'The header is damaged: two tensors cannot share bytes.',
-      });
-    }
+    if (before && tensor.offset < endBefore) overlaps.push([before, tensor]);
     if (!before || tensor.offset + (tensor.byteLength ?? 0) > endBefore) before = tensor;
   }
+  return overlaps;
 }

@@ -9,6 +9,7 @@ import { GGUF_VALUE_TYPES } from './gguf.js';
 import type { GgufArray, GgufInexactName, GgufMetadataEntry, GgufScalar, GgufValueType } from './gguf.js';
 import * as limits from './limits.js';
 import type { ProblemList } from './problem-list.js';
+import { DAMAGED, IMPLAUSIBLE, INVALID_UTF8, TRUNCATED } from './remedies.js';
 import { lengthSize, readExactLength, readFixed, readLength, valueSize } from './value.js';
 
 export interface Text {
@@ -29,8 +30,6 @@ export interface Name {
   /** Only if `text` is not exactly the bytes in the file. */
   readonly inexact?: GgufInexactName;
 }
-
-export const truncatedHint = 'The download or copy stopped early, or the header is damaged: fetch the file again.';
 
 export interface ReadGgufOptions {
   readonly signal?: AbortSignal;
@@ -84,6 +83,7 @@ export class HeaderCursor {
         this.problems.add('warning', 'gguf/invalid-utf8', `The value of ${quote(name)} is not valid UTF-8.`, {
           offset: fileOffset,
           subject: name,
+          hint: INVALID_UTF8,
         });
       }
       return { value: text.text, ...(text.cut ? { cut: { fileOffset, byteLength } } : {}) };
@@ -106,19 +106,19 @@ export class HeaderCursor {
           ? `Key ${quote(name)} is an array of arrays, which llama.cpp does not read either; reading stops here.`
           : `The elements of array ${quote(name)} have value type ${typeId}; the types 0 to 12 are known. Their length is therefore unknown, and reading stops here.`;
       const code = elementType === 'array' ? 'gguf/nested-array' : 'gguf/unknown-value-type';
-      this.fail(code, message, typeOffset, 'The file comes from a modified writer or is damaged.', name);
+      this.fail(code, message, typeOffset, DAMAGED, name);
       return undefined;
     }
     const fileOffset = reader.position;
     const elementSize = elementType === 'string' ? size : valueSize(elementType);
     if (length * elementSize > reader.remaining) {
       const message = `Array ${quote(name)} announces ${this.lengthJustRead()} elements of ${elementSize} or more bytes, but ${reader.remaining} bytes remain in the file.`;
-      this.fail('gguf/length-beyond-file', message, typeOffset + 4, truncatedHint, name);
+      this.fail('gguf/length-beyond-file', message, typeOffset + 4, TRUNCATED, name);
       return undefined;
     }
     if (length > limits.MAX_ARRAY_ELEMENTS) {
       const message = `Array ${quote(name)} announces ${digits(length)} elements; llama.cpp and Quantsmith read at most ${limits.MAX_ARRAY_ELEMENTS}.`;
-      this.fail('gguf/array-too-long', message, typeOffset + 4, 'The header is most likely damaged.', name);
+      this.fail('gguf/array-too-long', message, typeOffset + 4, IMPLAUSIBLE, name);
       return undefined;
     }
     if (elementType === 'string') return this.readStrings(length, what);
@@ -127,8 +127,7 @@ export class HeaderCursor {
       const message =
         `Array ${quote(name)} announces ${digits(length)} elements of ${elementSize} bytes; expected at most ` +
         `${limits.MAX_NUMBERS_BYTES} bytes in all arrays of numbers${before === 0 ? '' : `, of which those before have ${before}`}. Reading stops here.`;
-      const hint = 'No known model has such a header: it is most likely damaged.';
-      this.fail('gguf/array-too-large', message, typeOffset + 4, hint, name);
+      this.fail('gguf/array-too-large', message, typeOffset + 4, IMPLAUSIBLE, name);
       return undefined;
     }
     this.numbersLeft -= length * elementSize;
@@ -239,7 +238,7 @@ export class HeaderCursor {
     const found = this.lengthJustRead();
     if (length > reader.remaining) {
       const message = `The length of ${what()} is ${found} bytes, but ${reader.remaining} bytes remain in the file.`;
-      this.fail('gguf/length-beyond-file', message, offset, truncatedHint);
+      this.fail('gguf/length-beyond-file', message, offset, TRUNCATED);
     } else {
       const message = `The length of ${what()} is ${found} bytes; llama.cpp and Quantsmith read at most ${limits.MAX_STRING_BYTES}.`;
       this.fail('gguf/string-too-long', message, offset, 'The header is most likely damaged.');
@@ -266,7 +265,7 @@ export class HeaderCursor {
       );
     } else {
       const message = `The file ends at byte ${this.source.size} inside ${what()}: ${length} bytes expected at byte ${position}, ${remaining} found.`;
-      this.fail('gguf/truncated', message, position, truncatedHint);
+      this.fail('gguf/truncated', message, position, TRUNCATED);
     }
   }
 

@@ -44,7 +44,7 @@ export function identify(head: Uint8Array, size: number): Identity {
   if (head[0] === 0x80 && (head[1] ?? 0) >= 2 && (head[1] ?? 0) <= 5)
     return not(
       'a Python pickle, most likely an old PyTorch checkpoint',
-      'Pickles can run code and are never opened here.',
+      'Pickles can run code and are never opened here: convert the model to GGUF.',
     );
   // safetensors: 64-bit length of a JSON header, then the header.
   if (text.charAt(8) === '{' && text.slice(4, 8) === '\0\0\0\0')

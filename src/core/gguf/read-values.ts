@@ -1,5 +1,5 @@
 // Reads on demand what the description of a header leaves in the file: pages of long arrays and long strings. A page is
-// bounded by its caller's count and by the bytes a single string may have; the values are checked again on the way,
+// bounded by its caller's count, by the bytes a single string may have, and by the bytes of all its strings; the values are checked again on the way,
 // because the file may have changed since its header was read.
 import { ByteReader, cutUtf8, decodeUtf8 } from '../bytes/byte-reader.js';
 import type { ByteSource } from '../bytes/byte-source.js';
@@ -13,10 +13,17 @@ export interface ReadValuesOptions {
   readonly signal?: AbortSignal;
   /** Longer strings are cut to this many bytes, without a mark; 1 GiB, so in effect never, by default. */
   readonly maxStringBytes?: number;
+  /** A page of strings ends early when they have so many bytes. It has one string at least. Default: no limit. */
+  readonly maxPageBytes?: number;
+  /** Told of every string that `maxStringBytes` cut. */
+  readonly onCut?: (index: number, byteLength: number) => void;
 }
 
+/** Bytes of a long string that are read at a time. A MiB takes 40 MB more memory, as JSON of control characters. */
+const PIECE_BYTES = 2 ** 18;
+
 /**
- * Elements `start` to `start + count` of an array entry, clipped to its length. Rejects with `gguf/changed` if the file no
+ * Elements `start` to `start + count` of an array entry, clipped to its length and to `maxPageBytes`. Rejects with `gguf/changed` if the file no
  * longer holds what its header said, and with what the source rejects with.
  */
 export async function readArray(
@@ -62,6 +69,7 @@ async function readStrings(
   const { index } = array;
   const slot = index ? Math.floor(from / index.stride) : 0;
   const values: string[] = [];
+  let pageBytes = 0;
   if (from === to) return values;
   if (!reader.seek(index?.offsets[slot] ?? array.fileOffset)) throw changed(key);
   for (let i = slot * (index?.stride ?? 0); i < to; i++) {
@@ -73,6 +81,9 @@ async function readStrings(
       continue;
     }
     const keep = Math.min(length, limit);
+    pageBytes += keep;
+    if (values.length > 0 && pageBytes > (options.maxPageBytes ?? Infinity)) break;
+    if (keep < length) options.onCut?.(i, length);
     if (!reader.has(keep) && !(await reader.ensure(keep))) throw changed(key);
     const bytes = reader.view8(keep);
     values.push(decodeUtf8(keep < length ? cutUtf8(bytes, Math.max(0, keep - 1)) : bytes).text);
@@ -98,6 +109,30 @@ export async function readString(
   const bytes = await source.read(fileOffset, keep, options.signal);
   const complete = keep === byteLength;
   return { text: decodeUtf8(complete ? bytes : cutUtf8(bytes, keep - 1)).text, complete };
+}
+
+/**
+ * A string entry's text, whole, in pieces of at most 256 KiB of UTF-8. Rejects with `gguf/changed`, and with what the source
+ * rejects with.
+ */
+export async function* stringPieces(
+  source: ByteSource,
+  entry: Pick<GgufMetadataEntry, 'key' | 'value' | 'cut'>,
+  signal?: AbortSignal,
+): AsyncGenerator<string> {
+  if (typeof entry.value !== 'string') throw new RangeError(`${entry.key} is no string`);
+  if (!entry.cut) {
+    yield entry.value;
+    return;
+  }
+  const { fileOffset, byteLength } = entry.cut;
+  if (fileOffset + byteLength > source.size) throw changed(entry.key);
+  // Keeps what a piece ends with of a character, and gives U+FFFD where decoding the whole text would.
+  const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+  for (let at = 0; at < byteLength; at += PIECE_BYTES) {
+    const bytes = await source.read(fileOffset + at, Math.min(PIECE_BYTES, byteLength - at), signal);
+    yield decoder.decode(bytes, { stream: at + bytes.length < byteLength });
+  }
 }
 
 function changed(key: string): QuantsmithError {

@@ -16,11 +16,12 @@ import { digits } from '../text/quantity.js';
 import { checkLayout } from './check-layout.js';
 import { GGUF_VALUE_TYPES, metadataEntry } from './gguf.js';
 import type { GgufFile, GgufMetadataEntry, GgufTensorInfo } from './gguf.js';
-import { HeaderCursor, truncatedHint } from './header-cursor.js';
+import { HeaderCursor } from './header-cursor.js';
 import type { Name, ReadGgufOptions } from './header-cursor.js';
 import { identify } from './identify.js';
 import * as limits from './limits.js';
 import { ProblemList } from './problem-list.js';
+import { DAMAGED, IMPLAUSIBLE, INVALID_UTF8, REFUSED, TRUNCATED } from './remedies.js';
 import { tensorSize } from './tensor-size.js';
 import { lengthSize, readExactLength } from './value.js';
 
@@ -168,13 +169,12 @@ class HeaderReader {
     const fits = Math.floor(this.reader.remaining / least);
     if (count > fits) {
       const message = `The header announces ${digits(count)} ${what}, but the ${this.reader.remaining} bytes after it have room for ${fits} at most.`;
-      this.problems.add('error', 'gguf/count-beyond-file', message, { offset, hint: truncatedHint });
+      this.problems.add('error', 'gguf/count-beyond-file', message, { offset, hint: TRUNCATED });
       return false;
     }
     if (count > limit) {
       const message = `The header announces ${digits(count)} ${what}; at most ${limit} are read.`;
-      const hint = 'No known model has as many: the header is most likely damaged.';
-      this.problems.add('error', 'gguf/count-too-large', message, { offset, hint });
+      this.problems.add('error', 'gguf/count-too-large', message, { offset, hint: IMPLAUSIBLE });
       return false;
     }
     return true;
@@ -196,13 +196,7 @@ class HeaderReader {
       const type = GGUF_VALUE_TYPES[typeId];
       if (type === undefined) {
         const message = `Key ${quote(name)} has value type ${typeId}; the types 0 to 12 are known. Its length is therefore unknown, and reading stops here.`;
-        this.cursor.fail(
-          'gguf/unknown-value-type',
-          message,
-          this.reader.position - 4,
-          'The file comes from a modified writer or is damaged.',
-          name,
-        );
+        this.cursor.fail('gguf/unknown-value-type', message, this.reader.position - 4, DAMAGED, name);
         return false;
       }
       const value = await this.cursor.readValue(type, name, what);
@@ -221,7 +215,7 @@ class HeaderReader {
     if (key.byteLength === 0) {
       problems.add('error', 'gguf/empty-key', `Metadata entry ${index + 1} has an empty key.`, {
         offset,
-        hint: 'llama.cpp refuses the file.',
+        hint: REFUSED,
       });
     } else if (key.byteLength > limits.MAX_KEY_BYTES) {
       problems.add(
@@ -232,7 +226,11 @@ class HeaderReader {
       );
     }
     if (!key.valid)
-      problems.add('warning', 'gguf/invalid-utf8', `Key ${quote(name)} is not valid UTF-8.`, { offset, subject: name });
+      problems.add('warning', 'gguf/invalid-utf8', `Key ${quote(name)} is not valid UTF-8.`, {
+        offset,
+        subject: name,
+        hint: INVALID_UTF8,
+      });
     const first = seen.get(identity);
     if (first !== undefined) {
       problems.add(
@@ -252,7 +250,7 @@ class HeaderReader {
     const entry = metadataEntry(this.metadata, 'general.alignment');
     if (!entry || !this.file) return true;
     const { type, value, fileOffset: offset } = entry;
-    const hint = 'llama.cpp refuses the file. 32 is assumed in what follows.';
+    const hint = `${REFUSED} 32 is assumed in what follows.`;
     const details = { offset, hint, subject: entry.key };
     if (type !== 'u32' || typeof value !== 'number') {
       this.problems.add(
@@ -287,7 +285,7 @@ class HeaderReader {
       const dimensions = this.reader.u32();
       if (dimensions > limits.MAX_DIMENSIONS) {
         const message = `Tensor ${quote(name)} has ${dimensions} dimensions; ggml has at most ${limits.MAX_DIMENSIONS}. Reading stops here.`;
-        this.cursor.fail('gguf/dimensions', message, this.reader.position - 4, 'The header is damaged.', name);
+        this.cursor.fail('gguf/dimensions', message, this.reader.position - 4, DAMAGED, name);
         return false;
       }
       const size = lengthSize(this.cursor);
@@ -321,16 +319,21 @@ class HeaderReader {
     const name = read.text;
     const identity = read.inexact?.identity ?? name;
     const details = { offset, subject: name };
-    if (read.byteLength > limits.MAX_TENSOR_NAME_BYTES) {
+    if (read.byteLength === 0 && !seen.has(identity)) {
+      this.problems.add('warning', 'gguf/empty-name', 'A tensor has an empty name.', { offset, hint: DAMAGED });
+    } else if (read.byteLength > limits.MAX_TENSOR_NAME_BYTES) {
       this.problems.add(
         'warning',
         'gguf/long-name',
         `The name of tensor ${quote(name)} has ${read.byteLength} bytes; ggml allows ${limits.MAX_TENSOR_NAME_BYTES}.`,
-        { ...details, hint: 'llama.cpp refuses the file.' },
+        { ...details, hint: REFUSED },
       );
     }
     if (!read.valid)
-      this.problems.add('warning', 'gguf/invalid-utf8', `The tensor name ${quote(name)} is not valid UTF-8.`, details);
+      this.problems.add('warning', 'gguf/invalid-utf8', `The tensor name ${quote(name)} is not valid UTF-8.`, {
+        ...details,
+        hint: INVALID_UTF8,
+      });
     const first = seen.get(identity);
     if (first !== undefined) {
       this.problems.add(
@@ -339,7 +342,7 @@ class HeaderReader {
         `Tensor ${quote(name)} occurs twice, at byte ${first} and at byte ${offset}.`,
         {
           ...details,
-          hint: 'It cannot be known which one is meant; llama.cpp refuses the file.',
+          hint: `Which one is meant cannot be known. ${REFUSED}`,
         },
       );
     } else seen.set(identity, offset);

@@ -4,8 +4,7 @@ import { byteLengthOf, ggmlTypeById, REMOVED_GGML_TYPES } from '../ggml/ggml-typ
 import { quote } from '../text/printable.js';
 import { digits } from '../text/quantity.js';
 import type { ProblemList } from './problem-list.js';
-
-const DAMAGED = 'The header is damaged or hostile: fetch the file again from a place you trust.';
+import { DAMAGED, REFUSED } from './remedies.js';
 
 export function tensorSize(
   name: string,
@@ -61,7 +60,7 @@ export function tensorSize(
   const columns = ne[0] ?? 1;
   if (columns % type.blockSize !== 0) {
     const message = `${tensor} has rows of ${columns} elements; ${type.name} needs a multiple of ${type.blockSize}.`;
-    problems.add('error', 'gguf/row-length', message, { ...details, hint: 'llama.cpp refuses the file.' });
+    problems.add('error', 'gguf/row-length', message, { ...details, hint: REFUSED });
     return { elementCount, byteLength: undefined };
   }
   return { elementCount, byteLength: byteLengthOf(type, elementCount) };

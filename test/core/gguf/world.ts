@@ -43,12 +43,19 @@ export function problemText(problems: readonly Problem[]): string {
     .join('\n');
 }
 
+const REMEDY = /\b(fetch|convert|remove|quantize|update|open|use|put|download|decompress|check|look)\b/i;
+
 /** Reads a world; the problems as lines, or `accepted` with the counts. */
 export async function check(world: string | Uint8Array, options: ReadGgufOptions = {}): Promise<string> {
   const bytes = typeof world === 'string' ? buildGguf(world).bytes : world;
   const { value, problems } = await readGguf(new MemorySource(bytes), options);
-  for (const { code, hint } of problems) {
+  for (const { code, severity, message, hint } of problems) {
     if (hint === '') throw new Error(`${code} has an empty hint`);
+    // What is wrong with the header is no remedy: somebody must be told to do something.
+    if (severity === 'error' && hint !== undefined && !REMEDY.test(hint))
+      throw new Error(`${code}: no remedy in ${hint}`);
+    if (severity === 'error' && hint === undefined && !message.includes('more problems of this kind'))
+      throw new Error(`${code} has no hint`);
   }
   if (problems.length > 0) return problemText(problems);
   if (!value) throw new Error('neither a value nor a problem');
