@@ -252,7 +252,8 @@ const WASM_BUILDS = {
   },
 };
 
-async function buildWasm(output) {
+/** @param {string} output @param {(count: number) => void} starts */
+async function buildWasm(output, starts) {
   const compilerPackage = path.join(root, 'node_modules/@yowasp/clang/package.json');
   if (!existsSync(compilerPackage)) {
     return failure('the package @yowasp/clang is missing: run npm ci');
