@@ -98,7 +98,7 @@ export async function buildKernels({ native = true, wasm = true, output = defaul
     let outcome;
     try {
       outcome = await build(output, count =>
-        log(`kernels ${name}: compiling ${count} files, which takes some minutes the first time`),
+        log(`kernels ${name}: compiling ${count} files${count > 20 ? ' (some minutes)' : ''}`),
       );
     } catch (error) {
       outcome = { ok: false, fresh: false, message: error.message };
