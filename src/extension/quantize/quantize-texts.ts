@@ -111,10 +111,11 @@ function noteTexts(problems: readonly Problem[]): string[] {
   });
 }
 
-/** `42 % · 310 MB/s · 12 s left · blk.3.ffn_down.weight` */
+/** `42 % of 2.00 GB · 310 MB/s · 12 s left · blk.3.ffn_down.weight` */
 export function progressText(progress: JobProgress): string {
   if (progress.phase === 'plan') return 'reading the model and planning';
-  const parts = [`${percentDone(progress)} %`];
+  const all = progress.total > 0 ? ` of ${formatBytes(progress.total)}` : '';
+  const parts = [`${percentDone(progress)} %${all}`];
   if (progress.bytesPerSecond > 0) parts.push(formatByteRate(progress.bytesPerSecond));
   if (progress.etaSeconds !== undefined) parts.push(`${formatSeconds(progress.etaSeconds)} left`);
   if (progress.phase === 'write') parts.push('finishing the file');

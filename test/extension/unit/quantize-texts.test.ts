@@ -142,12 +142,12 @@ describe('progress', () => {
   });
   test('names percent, speed, remaining time and tensor', () => {
     expect(progressText(progress({ phase: 'plan' }))).toBe('reading the model and planning');
-    expect(progressText(progress({ subject: 'output.weight' }))).toBe('0 % · output.weight');
-    expect(progressText(progress({ subject: 'a\u202Eb\n' }))).toBe('0 % · a\\u{202E}b\\n');
+    expect(progressText(progress({ subject: 'output.weight' }))).toBe('0 % of 100 bytes · output.weight');
+    expect(progressText(progress({ subject: 'a\u202Eb\n' }))).toBe('0 % of 100 bytes · a\\u{202E}b\\n');
     expect(
       progressText(progress({ done: 42, bytesPerSecond: 310e6, etaSeconds: 12.2, subject: 'blk.3.ffn_down.weight' })),
-    ).toBe('42 % · 310 MB/s · 12 s left · blk.3.ffn_down.weight');
-    expect(progressText(progress({ phase: 'write', done: 100 }))).toBe('100 % · finishing the file');
+    ).toBe('42 % of 100 bytes · 310 MB/s · 12 s left · blk.3.ffn_down.weight');
+    expect(progressText(progress({ phase: 'write', done: 100 }))).toBe('100 % of 100 bytes · finishing the file');
   });
   test('percent is whole and bounded', () => {
     expect(percentDone({ done: 1, total: 3 })).toBe(33);
