@@ -4,7 +4,7 @@ import path from 'node:path';
 import { formatByteRate, formatBytes, formatInteger, formatSeconds, plural } from '../../core/text/quantity.js';
 import { bench, madeUpTokens, median } from '../../engine/jobs/bench.js';
 import { readBandwidth } from '../../platform/memory-bandwidth.js';
-import { openSession } from '../../platform/open-session.js';
+import { openSession, PROMPT_BATCH } from '../../platform/open-session.js';
 import { physicalCores } from '../../platform/physical-cores.js';
 import { residentBytesBeside } from '../../platform/resident-memory.js';
 import { EXIT, type ExitCode } from '../exit.js';
@@ -13,9 +13,6 @@ import type { CliIo } from '../io.js';
 import { jsonDocument } from '../json.js';
 import { resolveFrom } from '../paths.js';
 import { styleFor, type Style } from '../style.js';
-
-/** Tokens of the prompt computed at once, as llama-bench does it. */
-const BATCH = 512;
 
 interface BenchResult {
   readonly promptTokensPerSecond: number | null;
@@ -52,7 +49,7 @@ async function measure(invocation: BenchInvocation, io: CliIo): Promise<BenchRes
   const kernels = path.join(io.dist, 'kernels');
   const threads = invocation.threads || physicalCores();
   const context = Math.max(prompt, generate);
-  const batch = Math.min(BATCH, context);
+  const batch = Math.min(PROMPT_BATCH, context);
   const now = (): number => io.now() / 1000;
   const start = now();
   const opened = await openSession(resolveFrom(io.cwd, invocation.model), {

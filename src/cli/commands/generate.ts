@@ -8,35 +8,32 @@ import { Sampler } from '../../engine/sampler.js';
 import { checkSameVocabulary, DraftModel } from '../../engine/speculation/draft-model.js';
 import type { Drafter } from '../../engine/speculation/drafter.js';
 import { PromptLookup } from '../../engine/speculation/prompt-lookup.js';
-import { openSession, type OpenedSession } from '../../platform/open-session.js';
+import type { OpenedModel } from '../../platform/open-model.js';
+import { openSession, PROMPT_BATCH, type OpenedSession } from '../../platform/open-session.js';
 import { EXIT, type ExitCode } from '../exit.js';
 import type { GenerateInvocation } from '../invocation.js';
 import type { CliIo } from '../io.js';
 import { jsonDocument } from '../json.js';
-import { openTokenizer } from '../open-tokenizer.js';
-import { resolveFrom } from '../paths.js';
-
-/** Tokens of the prompt computed at once. */
-const BATCH = 256;
+import { openWithTokenizer } from '../open-tokenizer.js';
 
 export async function generateText(invocation: GenerateInvocation, io: CliIo): Promise<ExitCode> {
   const { model, prompt, count, stop, special, sampling, json } = invocation;
-  const tokenizer = await openTokenizer(model, io);
+  const { opened: header, tokenizer } = await openWithTokenizer(model, io);
   const tokens = tokenizer.encode(prompt, { addSpecial: true, parseSpecial: special });
   const sessions: OpenedSession[] = [];
-  const open = async (file: string): Promise<OpenedSession> => {
+  const open = async (of: OpenedModel): Promise<OpenedSession> => {
     const { threads, backend, cacheType, context } = invocation;
-    const session = await openSession(resolveFrom(io.cwd, file), {
+    const session = await openSession(of, {
       ...(threads === 0 ? {} : { threads }),
       ...(context === undefined ? {} : { context }),
       ...{ backend, kernels: path.join(io.dist, 'kernels') },
-      ...{ needed: Math.max(1, tokens.length + count), batch: BATCH, cacheType, signal: io.signal },
+      ...{ needed: Math.max(1, tokens.length + count), batch: PROMPT_BATCH, cacheType, signal: io.signal },
     });
     sessions.push(session);
     return session;
   };
   try {
-    const opened = await open(model);
+    const opened = await open(header);
     const drafter = await drafterOf(invocation, tokenizer, opened, open, io);
     const show = async (text: string): Promise<void> => {
       await io.stdout.write(io.stdout.isTTY ? printable(text, { lines: true }) : text);
@@ -63,12 +60,18 @@ async function drafterOf(
   { lookup, draft }: GenerateInvocation,
   tokenizer: Tokenizer,
   { vocabulary }: OpenedSession,
-  open: (file: string) => Promise<OpenedSession>,
+  open: (of: OpenedModel) => Promise<OpenedSession>,
   io: CliIo,
 ): Promise<Drafter | undefined> {
   if (draft === undefined) return lookup === undefined ? undefined : new PromptLookup();
-  checkSameVocabulary(tokenizer, await openTokenizer(draft, io));
-  return new DraftModel(await open(draft), vocabulary);
+  const drafting = await openWithTokenizer(draft, io);
+  try {
+    checkSameVocabulary(tokenizer, drafting.tokenizer);
+  } catch (error) {
+    await drafting.opened.close();
+    throw error;
+  }
+  return new DraftModel(await open(drafting.opened), vocabulary);
 }
 
 function document(result: Generated, promptTokens: number, { backend }: OpenedSession): string {

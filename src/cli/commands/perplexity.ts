@@ -4,29 +4,27 @@ import path from 'node:path';
 import { formatInteger } from '../../core/text/quantity.js';
 import type { Perplexity } from '../../core/stats/perplexity.js';
 import { perplexity } from '../../engine/jobs/perplexity.js';
-import { openSession } from '../../platform/open-session.js';
+import { openSession, PROMPT_BATCH } from '../../platform/open-session.js';
 import { EXIT, type ExitCode } from '../exit.js';
 import type { PerplexityInvocation } from '../invocation.js';
 import type { CliIo } from '../io.js';
 import { jsonDocument } from '../json.js';
-import { openTokenizer } from '../open-tokenizer.js';
+import { openWithTokenizer } from '../open-tokenizer.js';
 import { resolveFrom } from '../paths.js';
 
-/** Tokens computed at once: enough to read the weights rarely. */
-const BATCH = 512;
 const LINE_BREAK = 10;
 /** Between two lines of progress. */
 const LINE_MILLISECONDS = 1000;
 
 export async function textPerplexity(invocation: PerplexityInvocation, io: CliIo): Promise<ExitCode> {
   const { context, threads, backend, cacheType, quiet, json } = invocation;
-  const tokenizer = await openTokenizer(invocation.model, io);
   const text = await readFile(resolveFrom(io.cwd, invocation.file), { signal: io.signal });
+  const { opened: header, tokenizer } = await openWithTokenizer(invocation.model, io);
   // llama-perplexity drops one line break at the end of a file.
   const end = text.at(-1) === LINE_BREAK ? text.length - 1 : text.length;
   const tokens = tokenizer.encode(text.subarray(0, end), { addSpecial: true });
-  const batch = Math.min(BATCH, context);
-  const opened = await openSession(resolveFrom(io.cwd, invocation.model), {
+  const batch = Math.min(PROMPT_BATCH, context);
+  const opened = await openSession(header, {
     ...(threads === 0 ? {} : { threads }),
     backend,
     kernels: path.join(io.dist, 'kernels'),
