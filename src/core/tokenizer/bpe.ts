@@ -163,6 +163,7 @@ export class BytePairEncoder extends Merging {
     const { size } = this.vocabulary;
     const table = this.symbolsByText;
     const parts = new ByteBuffer();
+    let result = -1;
     const append = (from: number, to: number): boolean => {
       if (!rawText) return appendDecoded(bytes, from, to, parts);
       parts.append(bytes, from, to);
@@ -182,7 +183,8 @@ export class BytePairEncoder extends Merging {
       }
       const left = table.intern(parts.bytes, 0, middle);
       const right = table.intern(parts.bytes, middle, parts.length);
-      const result = table.intern(parts.bytes, 0, parts.length);
+      // Vocabularies have what merges make in the order of the merges.
+      result = table.intern(parts.bytes, 0, parts.length, result + 1);
       this.joints[((parts.bytes[middle - 1] as number) << 8) | (parts.bytes[middle] as number)] = 1;
       if (result >= size) this.mergesWithoutToken++;
       const slot = this.slotOf(left, right);

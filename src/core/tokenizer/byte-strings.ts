@@ -149,8 +149,9 @@ export class StringTable {
     return before;
   }
 
-  /** The number of a string; a new one if it has none yet. */
-  intern(bytes: Uint8Array, start: number, end: number): number {
+  /** The number of a string; a new one if it has none yet. A right `guess` saves the look-up. */
+  intern(bytes: Uint8Array, start: number, end: number, guess = -1): number {
+    if (guess >= 0 && guess < this.next && this.isText(guess, bytes, start, end)) return guess;
     const found = this.find(bytes, start, end);
     if (found >= 0) return found;
     const id = this.next++;
@@ -172,19 +173,21 @@ export class StringTable {
   /** Where a string of this hash is, or would be. */
   private probe(hash: number, bytes: Uint8Array, start: number, end: number): number {
     const mask = this.slots.length - 1;
-    const { bounds, slots } = this;
-    const pool = this.pool.bytes;
+    const { slots } = this;
     let slot = hash & mask;
     for (let entry = slots[slot] as number; entry !== 0; entry = slots[slot] as number) {
-      const from = bounds.values[entry * 2 - 2] as number;
-      if ((bounds.values[entry * 2 - 1] as number) - from === end - start) {
-        let i = 0;
-        while (start + i < end && pool[from + i] === bytes[start + i]) i++;
-        if (start + i === end) return slot;
-      }
+      if (this.isText(entry - 1, bytes, start, end)) return slot;
       slot = (slot + 1) & mask;
     }
     return slot;
+  }
+
+  private isText(id: number, bytes: Uint8Array, start: number, end: number): boolean {
+    const pool = this.pool.bytes;
+    const from = this.bounds.values[id * 2] as number;
+    if ((this.bounds.values[id * 2 + 1] as number) - from !== end - start) return false;
+    for (let i = start; i < end; i++) if (pool[from + i - start] !== bytes[i]) return false;
+    return true;
   }
 
   private grow(): void {
