@@ -1,13 +1,17 @@
 // Opens a model by path, ready to run: header, executor, session. What was opened is closed with the session.
 import { QuantsmithError } from '../core/problem.js';
+import { quote } from '../core/text/printable.js';
+import { findBadWeight } from '../engine/find-bad-weight.js';
 import { createModelSession, type ModelSession, type SessionOptions } from '../engine/model-session.js';
 import { loadExecutor } from './load-executor.js';
-import type { BackendChoice } from './load-backend.js';
+import { loadBackend, type BackendChoice } from './load-backend.js';
 import { isUrl, openModel, requireModel, type OpenedModel } from './open-model.js';
 import { physicalCores } from './physical-cores.js';
 
 /** As many elements of an array as a model has layers at most: some keys have a value for each. */
 const ARRAY_HEAD = 1024;
+/** What a model computes where a weight is NaN or infinite. */
+const NO_NUMBERS = new Set(['engine/bad-logits', 'perplexity/not-finite']);
 
 export interface OpenSessionOptions extends Omit<SessionOptions, 'threads' | 'memoryAvailable'> {
   /** Default: one per physical core. */
@@ -26,6 +30,11 @@ export interface OpenedSession extends ModelSession {
   readonly paths: readonly string[];
   /** One line per decision about kernels. */
   readonly notes: readonly string[];
+  /**
+   * An error about results that are no numbers, with the first tensor that holds such; any other error as it is. Reads the
+   * model's weights.
+   */
+  blame(error: unknown): Promise<unknown>;
   close(): Promise<void>;
 }
 
@@ -67,11 +76,19 @@ export async function openSession(of: string | OpenedModel, options: OpenSession
       threads: options.threads ?? physicalCores(),
       memoryAvailable: process.availableMemory(),
     });
+    const blame = async (error: unknown): Promise<unknown> => {
+      if (!(error instanceof QuantsmithError) || !NO_NUMBERS.has(error.code)) return error;
+      const { backend } = await loadBackend(options.backend, options.kernels);
+      const bad = await findBadWeight(model, backend, options.signal);
+      if (!bad) return error;
+      const message = `${error.message} Tensor ${quote(bad.tensor)} holds NaN or infinity at element ${bad.index}.`;
+      return new QuantsmithError(error.code, message, error.hint, { subject: bad.tensor });
+    };
     const close = async (): Promise<void> => {
       await session.session.end();
       await opened.close();
     };
-    return { ...session, backend: executor.kind, isa: options.isa ?? isa, paths: files.paths, notes, close };
+    return { ...session, backend: executor.kind, isa: options.isa ?? isa, paths: files.paths, notes, blame, close };
   } catch (error) {
     await opened.close();
     throw error;

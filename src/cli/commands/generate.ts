@@ -51,6 +51,12 @@ export async function generateText(invocation: GenerateInvocation, io: CliIo): P
     );
     await io.stdout.write(json ? document(result, tokens.length, opened) : '\n');
     return result.reason === 'interrupted' ? EXIT.interrupted : EXIT.success;
+  } catch (error) {
+    for (const session of sessions) {
+      const blamed = await session.blame(error);
+      if (blamed !== error) throw blamed;
+    }
+    throw error;
   } finally {
     for (const session of sessions) await session.close();
   }

@@ -69,6 +69,8 @@ export async function logits(invocation: LogitsInvocation, io: CliIo): Promise<E
         : `${output}: ${formatInteger(ids.length)} x ${formatInteger(vocabulary)} float32, ${formatBytes(row * ids.length)} (${session.backend})\n`,
     );
     return EXIT.success;
+  } catch (error) {
+    throw await session.blame(error);
   } finally {
     await session.close();
   }

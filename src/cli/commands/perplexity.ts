@@ -45,6 +45,8 @@ export async function textPerplexity(invocation: PerplexityInvocation, io: CliIo
     const result = await perplexity(request, services);
     await io.stdout.write(json ? jsonDocument({ ...result, context, backend: opened.backend }) : resultText(result));
     return EXIT.success;
+  } catch (error) {
+    throw await opened.blame(error);
   } finally {
     await opened.close();
   }
