@@ -2,7 +2,8 @@
 import type { Problem } from '../core/problem.js';
 import type { RecipeDiagnostic } from '../core/recipe/recipe.js';
 import { printable } from '../core/text/printable.js';
-import { formatInteger, plural } from '../core/text/quantity.js';
+import { placeText } from '../core/text/place-text.js';
+import { plural } from '../core/text/quantity.js';
 import type { Style } from './style.js';
 
 /** Repetitions of one code beyond this are counted, not printed: 2,000 overlapping tensors are one finding. */
@@ -39,14 +40,6 @@ export function remedyText({ code, hint }: { readonly code: string; readonly hin
   const option = OPTIONS[code];
   const text = option === undefined ? hint : hint.replace(/\.?$/, ` (${option}).`);
   return `  ${printable(text)}\n`;
-}
-
-/** ` at byte 1,234`, unless the message says that already; empty if no place is known. */
-export function placeText({ message, offset }: { readonly message: string; readonly offset?: number }): string {
-  if (offset === undefined) return '';
-  const place = `at byte ${formatInteger(offset)}`;
-  const said = [place, `at byte ${offset}`].some(words => new RegExp(`${words}(?![\\d,]*\\d)`).test(message));
-  return said ? '' : ` ${place}`;
 }
 
 function severityLabel(severity: RecipeDiagnostic['severity'], style: Style): string {

@@ -1,6 +1,6 @@
 // A recipe as the commands see it: read, parsed and checked against the files it names, with the diagnostics the editor
 // shows (the same functions of core, fed with the same facts).
-import { readFile } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
 import path from 'node:path';
 import { QuantsmithError } from '../core/problem.js';
 import { checkRecipe } from '../core/recipe/check-recipe.js';
@@ -22,7 +22,7 @@ export interface CheckedRecipe {
   readonly hasErrors: boolean;
 }
 
-/** Bytes of a recipe file that are read at all: twice what the parser accepts, so that it is the parser that refuses. */
+/** Bytes of a recipe file that are read at all: several times what is parsed, so that a text is refused as one. */
 const MAX_FILE_BYTES = 2 ** 21;
 
 export async function checkRecipeFile(file: string, io: CliIo): Promise<CheckedRecipe> {
@@ -45,14 +45,17 @@ export async function checkRecipeFile(file: string, io: CliIo): Promise<CheckedR
 async function readText(recipePath: string): Promise<string> {
   let bytes: Buffer;
   try {
-    bytes = await readFile(recipePath);
+    const chunks: Buffer[] = [];
+    // One byte too many, if there is one, and no more: the file may be a model, or of any size.
+    for await (const chunk of createReadStream(recipePath, { end: MAX_FILE_BYTES })) chunks.push(chunk as Buffer);
+    bytes = Buffer.concat(chunks);
   } catch (error) {
     throw ioError(error, recipePath);
   }
   if (bytes.length > MAX_FILE_BYTES || bytes.includes(0)) {
     throw new QuantsmithError(
       'recipe/not-text',
-      `${recipePath}: expected a recipe, a short text in YAML, found ${bytes.length > MAX_FILE_BYTES ? `${bytes.length} bytes` : 'binary data'}.`,
+      `${recipePath}: expected a recipe, a short text in YAML, found ${bytes.length > MAX_FILE_BYTES ? `more than ${MAX_FILE_BYTES} bytes` : 'binary data'}.`,
       'Give the path of a *.quant.yaml file.',
     );
   }

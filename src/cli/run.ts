@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { restOf } from '../core/problem.js';
+import { placeText } from '../core/text/place-text.js';
 import { printable } from '../core/text/printable.js';
 import { EXIT, type ExitCode } from './exit.js';
 import { failureOf, type Failure } from './failure.js';
@@ -11,7 +12,7 @@ import { parseArguments } from './grammar.js';
 import type { Invocation } from './invocation.js';
 import type { CliIo } from './io.js';
 import { jsonDocument } from './json.js';
-import { placeText, problemsText, remedyText } from './problem-text.js';
+import { problemsText, remedyText } from './problem-text.js';
 import { styleFor } from './style.js';
 
 /** Help is wrapped to the terminal, but not to the unreadable lengths of a wide one. */

@@ -7,7 +7,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { BoundModel } from '../core/recipe/bound-model.js';
 import type { RecipeFacts, SourceState } from '../core/recipe/check-recipe.js';
 import type { RecipeDraft } from '../core/recipe/parse-recipe.js';
-import { errorData, type Problem } from '../core/problem.js';
+import { errorData, placeOf, type Problem } from '../core/problem.js';
 import { isUrl, openModel } from './open-model.js';
 
 /** A header that takes longer than this to read (a hung network drive) is reported instead of waited for. */
@@ -47,10 +47,10 @@ export async function openSource(absolutePath: string): Promise<SourceState> {
       await opened.close();
     }
   } catch (error) {
-    const { code, message, hint } = errorData(error);
+    const { code, message, hint, ...rest } = errorData(error);
     return {
       state: 'unusable',
-      problem: { code, severity: 'error', message, ...(hint === undefined ? {} : { hint }) },
+      problem: { code, severity: 'error', message, ...(hint === undefined ? {} : { hint }), ...placeOf(rest) },
     };
   }
 }

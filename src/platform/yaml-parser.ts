@@ -6,13 +6,14 @@ import path from 'node:path';
 import { Edit, Language, Parser, type Tree } from 'web-tree-sitter';
 import { QuantsmithError } from '../core/problem.js';
 import { LineIndex } from '../core/recipe/line-index.js';
-import { MAX_RECIPE_LENGTH, parseRecipe, refuseLongRecipe, type ParsedRecipe } from '../core/recipe/parse-recipe.js';
+import { parseRecipe, refuseRecipe, type ParsedRecipe } from '../core/recipe/parse-recipe.js';
 import type { SyntaxNode } from '../core/recipe/syntax-node.js';
+import { limitScannerState } from './yaml-grammar.js';
 
 /** Names of the two files in the folder. */
 export const TREE_SITTER_FILES = ['web-tree-sitter.wasm', 'tree-sitter-yaml.wasm'] as const;
 
-/** The longest text that is parsed takes half a second; ten times that is a parser that is lost. */
+/** The slowest text that is accepted (see MAX_MARKS) is parsed in half a second; ten times that is a parser that is lost. */
 const MAX_PARSE_MS = 5000;
 
 /** A replacement of `[start, oldEnd)` by text that ends at `newEnd`; UTF-16 offsets into the text before and after. */
@@ -29,7 +30,11 @@ export interface YamlTree {
 }
 
 export class YamlParser {
-  private constructor(private readonly parser: Parser) {}
+  private parser: Parser;
+
+  private constructor(private readonly language: Language) {
+    this.parser = newParser(language);
+  }
 
   /**
    * Loads both files from `folder`. Rejects with `recipe/parser-missing` if one cannot be read or is not what it should be.
@@ -40,9 +45,7 @@ export class YamlParser {
       if (!runtime || !grammar) throw new RangeError('unreachable: two names give two files');
       // The bytes are handed over, so that the library does not look for files beside itself: bundling moves it.
       await Parser.init({ wasmBinary: runtime });
-      const parser = new Parser();
-      parser.setLanguage(await Language.load(grammar));
-      return new YamlParser(parser);
+      return new YamlParser(await Language.load(limitScannerState(grammar)));
     } catch (error) {
       throw new QuantsmithError(
         'recipe/parser-missing',
@@ -89,8 +92,7 @@ export class YamlParser {
   /** Parses and reads a recipe in one go. A byte order mark is ignored. */
   parseRecipeText(text: string): ParsedRecipe {
     const clean = text.replace(/^\uFEFF/, '');
-    if (clean.length > MAX_RECIPE_LENGTH) return refuseLongRecipe(clean.length);
-    return this.withTree(clean, root => parseRecipe(new LineIndex(clean), root, this.withTree));
+    return refuseRecipe(clean) ?? this.withTree(clean, root => parseRecipe(new LineIndex(clean), root, this.withTree));
   }
 
   readonly withTree = <T>(text: string, use: (root: SyntaxNode) => T): T => {
@@ -109,10 +111,21 @@ export class YamlParser {
   /** Undefined if it took too long. */
   private bounded(text: string, old?: Tree): Tree | undefined {
     const deadline = performance.now() + MAX_PARSE_MS;
-    const tree = this.parser.parse(text, old ?? null, { progressCallback: () => performance.now() > deadline });
-    // A parse that was stopped would go on where it was, with the next text.
-    if (!tree) this.parser.reset();
-    return tree ?? undefined;
+    try {
+      const tree = this.parser.parse(text, old ?? null, { progressCallback: () => performance.now() > deadline });
+      // A parse that was stopped would go on where it was, with the next text.
+      if (!tree) this.parser.reset();
+      return tree ?? undefined;
+    } catch (error) {
+      // WebAssembly trapped (no memory left, or a defect): what the parser holds is unsound, so that it is not even deleted.
+      this.parser = newParser(this.language);
+      throw new QuantsmithError(
+        'recipe/parser-failed',
+        `the YAML parser failed: ${error instanceof Error ? error.message : String(error)}`,
+        'Please report this recipe.',
+        { cause: error },
+      );
+    }
   }
 
   private required(tree: Tree | undefined): Tree {
@@ -126,10 +139,22 @@ export class YamlParser {
   }
 }
 
+function newParser(language: Language): Parser {
+  const parser = new Parser();
+  parser.setLanguage(language);
+  return parser;
+}
+
 const trees = new WeakMap<YamlTree, Tree>();
 
 function wrap(tree: Tree): YamlTree {
-  const wrapped: YamlTree = { root: tree.rootNode, delete: () => tree.delete() };
+  const wrapped: YamlTree = {
+    // A new one each time: a node keeps all the nodes that were read through it, several times the text, and trees are kept.
+    get root() {
+      return tree.rootNode;
+    },
+    delete: () => tree.delete(),
+  };
   trees.set(wrapped, tree);
   return wrapped;
 }

@@ -7,7 +7,7 @@ import type { TextDocument } from 'vscode-languageserver-textdocument';
 import type { BoundModel } from '../core/recipe/bound-model.js';
 import { checkRecipe, type RecipeFacts } from '../core/recipe/check-recipe.js';
 import { LineIndex } from '../core/recipe/line-index.js';
-import { MAX_RECIPE_LENGTH, parseRecipe, refuseLongRecipe, type ParsedRecipe } from '../core/recipe/parse-recipe.js';
+import { parseRecipe, refuseRecipe, type ParsedRecipe } from '../core/recipe/parse-recipe.js';
 import type { RecipeDiagnostic } from '../core/recipe/recipe.js';
 import type { ParseText } from '../core/recipe/repair-yaml.js';
 import { gatherRecipeFacts, resolveRecipePath } from '../platform/recipe-facts.js';
@@ -41,10 +41,9 @@ export class Analyses {
     if (known?.version === document.version) return known;
     const text = document.getText();
     const lines = new LineIndex(text);
-    const parsed =
-      text.length > MAX_RECIPE_LENGTH
-        ? refuseLongRecipe(text.length)
-        : this.trees.use(document, root => parseRecipe(lines, root, this.parseText));
+    const refused = refuseRecipe(text);
+    if (refused) this.trees.forget(document.uri);
+    const parsed = refused ?? this.trees.use(document, root => parseRecipe(lines, root, this.parseText));
     const analysis = { version: document.version, lines, parsed };
     this.#known.set(document.uri, analysis);
     return analysis;

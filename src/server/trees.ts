@@ -25,7 +25,7 @@ export class Trees {
     private readonly parser: YamlParser,
   ) {
     documents.onChange(change => this.#changed(change));
-    documents.onClose(uri => this.#drop(uri));
+    documents.onClose(uri => this.forget(uri));
   }
 
   /** Calls `read` with the root of the document's up-to-date tree; nodes must not be kept. */
@@ -33,8 +33,14 @@ export class Trees {
     return read(this.#current(document).root);
   }
 
+  /** Frees the tree of a document; the next `use` parses afresh. */
+  forget(uri: string): void {
+    this.#entries.get(uri)?.tree.delete();
+    this.#entries.delete(uri);
+  }
+
   dispose(): void {
-    for (const uri of [...this.#entries.keys()]) this.#drop(uri);
+    for (const uri of [...this.#entries.keys()]) this.forget(uri);
     this.parser.delete();
   }
 
@@ -60,12 +66,7 @@ export class Trees {
   #changed({ document, edits }: DocumentChange): void {
     const entry = this.#entries.get(document.uri);
     if (!entry) return;
-    if (edits === undefined || entry.pending.length + edits.length > MAX_PENDING_EDITS) this.#drop(document.uri);
+    if (edits === undefined || entry.pending.length + edits.length > MAX_PENDING_EDITS) this.forget(document.uri);
     else entry.pending.push(...edits);
-  }
-
-  #drop(uri: string): void {
-    this.#entries.get(uri)?.tree.delete();
-    this.#entries.delete(uri);
   }
 }

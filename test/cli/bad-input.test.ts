@@ -14,7 +14,7 @@ import {
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { buildGguf } from '../fixtures/gguf/gguf-builder.js';
-import { placeText } from '../../src/cli/problem-text.js';
+import { placeText } from '../../src/core/text/place-text.js';
 import { cliFile, isBuilt, type ErrorDocument } from './built-cli.js';
 import { folder, useFolder, here, file, sha256, bigModel, HEAD, TENSOR, GOOD } from './model-folder.js';
 

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { placeText } from '../../src/cli/problem-text.js';
+import { placeText } from '../../src/core/text/place-text.js';
 import { buildGguf } from '../fixtures/gguf/gguf-builder.js';
 import { runCaptured } from './captured-io.js';
 

@@ -1,6 +1,6 @@
 // Files that are not accepted cost little memory whatever they claim, and however large they are: under 200 MB for the whole
 // process, also where the claims could be true because the file is (sparsely) that large.
-import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs';
+import { closeSync, ftruncateSync, openSync, truncateSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { buildGguf } from '../fixtures/gguf/gguf-builder.js';
@@ -31,6 +31,35 @@ function longText(length: number): Uint8Array {
 
 const world = (text: string) => buildGguf(text).bytes;
 const text = (content: string) => new TextEncoder().encode(content);
+
+/** Rows of a text that would be too long for one line. */
+const rows = (piece: string, count: number, indent = 0) =>
+  `${piece.repeat(5000)}\n${' '.repeat(indent)}`.repeat(count / 5000);
+
+describe.skipIf(!isBuilt || process.platform === 'win32')('memory of a recipe that is refused', () => {
+  test.each([
+    ['a million brackets', '['.repeat(1_000_000), 'recipe/too-large'],
+    ['150,000 brackets', rows('[', 150_000), 'recipe/too-large'],
+    ['15,000 brackets behind a quote', `a: "\n${rows('[', 15_000)}`, 'recipe/syntax'],
+    [
+      '15,000 items below 250 dashes behind a quote',
+      `a: "\n${'- '.repeat(250)}[${rows('a,', 15_000, 501)}`,
+      'recipe/syntax',
+    ],
+    ['15,000 items below 30 dashes', `${'- '.repeat(30)}[${rows('a,', 15_000, 61)}`, 'recipe/syntax'],
+    ['100,000 keys', 'a: b\n'.repeat(100_000), 'recipe/too-large'],
+    ['32,769 lines', '# a\n'.repeat(32_769), 'recipe/too-many-lines'],
+    ['a gigabyte', '', 'recipe/not-text'],
+  ])('%s', async (name, recipe, code) => {
+    file('x.quant.yaml', text(recipe));
+    if (recipe === '') truncateSync(path.join(folder, 'x.quant.yaml'), GIB);
+    const { exit, stdout, stderr, peakBytes, cpuSeconds } = await measured(['check', 'x.quant.yaml'], { cwd: folder });
+    console.log(`${name}: peak ${Math.round(peakBytes / 1e6)} MB, ${cpuSeconds.toFixed(1)} s of processor time`);
+    expect(exit).not.toBe(0);
+    expect(stdout + stderr).toContain(code);
+    expect(peakBytes).toBeLessThan(LIMIT);
+  });
+});
 
 describe.skipIf(!isBuilt || process.platform === 'win32')('memory of a file that is refused', () => {
   const cases: readonly (readonly [string, () => string])[] = [

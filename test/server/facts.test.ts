@@ -45,10 +45,10 @@ test.each([
   ['model.gguf', 'link.gguf', ['error recipe/output-is-source']],
   ['model.gguf', 'cut.gguf', ['hint recipe/output-exists']],
   ['nothing.gguf', 'out.gguf', ['error recipe/source-missing']],
-  ['folder.gguf', 'out.gguf', ['error recipe/source-unusable']],
-  ['empty.gguf', 'out.gguf', ['error recipe/source-unusable']],
-  ['hostile.gguf', 'out.gguf', ['error recipe/source-problem']],
-  ['https://example.com/model.gguf', 'out.gguf', ['error recipe/source-unusable']],
+  ['folder.gguf', 'out.gguf', ['error recipe/source-folder']],
+  ['empty.gguf', 'out.gguf', ['error gguf/not-gguf']],
+  ['hostile.gguf', 'out.gguf', ['error gguf/count-beyond-file']],
+  ['https://example.com/model.gguf', 'out.gguf', ['error recipe/source-url']],
   ['huge.gguf', 'out.gguf', []],
 ])('%s to %s', async (source, output, expected) => {
   expect(await check(source, output)).toEqual(expected);
@@ -59,7 +59,7 @@ test('a file that ends in its header is unusable, or its problem is an error', a
 });
 
 test.skipIf(process.platform === 'win32')('a named pipe does not hang', async () => {
-  expect(await check('pipe.gguf')).toEqual(['error recipe/source-unusable']);
+  expect(await check('pipe.gguf')).toEqual(['error io/not-a-file']);
 });
 
 test('a recipe as a job: paths from its folder, everything else as written', () => {

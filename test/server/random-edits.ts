@@ -16,7 +16,38 @@ const PIECES = [
   'recipe: 1\n', 'source: a.gguf\n', 'type: Q4_K_M\n', 'rules:\n', '  - tensors: blk.*.attn_v.weight\n', '    type: Q6_K\n',
   '  - {tensors: x, type: Q8_0}\n', '{', '}', '[', ']', ',', ': ', ':', '-', '- ', '\n', '\r\n', '\r', '  ', '\t', '"', "'", '#', ' # note',
   '*', '&a ', '!!str ', '|\n', '>-\n', '---\n', '...\n', '%YAML 1.2\n', '?', '\\', '\\u00e9', 'é', '漢字', '😀', '\u2028', '\0', '\uFEFF', 'a', '0',
+  // Two of these nest deeper than a recipe may.
+  '- '.repeat(20), '? '.repeat(20), '['.repeat(20), `\n${Array.from({ length: 20 }, (_, i) => `${' '.repeat(i)}a:\n`).join('')}`,
 ]; // prettier-ignore
+
+/** Every way to nest deeply, by the number of levels. */
+export const DEEP_TEXTS: readonly (readonly [string, (levels: number) => string])[] = [
+  ['dashes', levels => '- '.repeat(levels)],
+  ['dashes and an item', levels => `${'- '.repeat(levels)}a`],
+  ['question marks', levels => '? '.repeat(levels)],
+  ['colons', levels => ': '.repeat(levels)],
+  ['dashes and question marks', levels => '- ? '.repeat(levels / 2)],
+  ['keys in one line', levels => 'a: '.repeat(levels)],
+  ['keys in lines that are one deeper each', levels => stairs(levels, () => 'a:\n')],
+  ['the same with \\r\\n', levels => stairs(levels, () => 'a:\r\n')],
+  ['dashes in such lines', levels => stairs(levels, () => '-\n')],
+  ['sequences in the columns of their mappings', levels => stairs(levels, i => (i === 0 ? 'a:\n' : '- a:\n'))],
+  ['quoted keys', levels => stairs(levels, () => `"a b": # c\n\n`)],
+  ['anchored keys', levels => stairs(levels, () => '&a b:\n')],
+  ['tagged items', levels => '- !!seq '.repeat(levels)],
+  ['anchored items', levels => '- &a '.repeat(levels)],
+  ['collections as keys', levels => stairs(levels, () => '[a]: \n')],
+  ['a block scalar below dashes', levels => `${'- '.repeat(levels)}|\n${' '.repeat(2 * levels)}a\n`],
+  ['a flow mapping below dashes', levels => `${'- '.repeat(levels)}{a: b, c}\n`],
+  ['dashes behind tabs', levels => '-\t'.repeat(levels)],
+  ['dashes in a second document', levels => `a: b\n--- ${'- '.repeat(levels)}`],
+  ['brackets', levels => '['.repeat(levels)],
+  ['braces and brackets over lines', levels => '{a: [\n'.repeat(levels / 2)],
+];
+
+function stairs(levels: number, line: (level: number) => string): string {
+  return Array.from({ length: levels }, (_, i) => ' '.repeat(i) + line(i)).join('');
+}
 
 export interface RandomEdit {
   readonly start: number;

@@ -1,7 +1,7 @@
 // The language server end to end, as an editor talks to it: in this process over a pair of streams, and the built bundle
 // over stdio where there is one.
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -135,7 +135,7 @@ describe('in this process', () => {
     await client.diagnostics(uri, found => found.some(({ code }) => code === 'recipe/source-missing'));
     await writeFile(model, 'PK\u0003\u0004 not a model, but long enough to be looked at');
     await client.notify('workspace/didChangeWatchedFiles', { changes: [] });
-    await client.diagnostics(uri, found => found.some(({ code }) => code === 'recipe/source-unusable'));
+    await client.diagnostics(uri, found => found.some(({ code }) => code === 'gguf/not-gguf'));
     await writeFile(model, MODEL);
     // Without a word from the client: the server looks by itself.
     await client.diagnostics(uri, found => found.length === 1 && found[0]?.code === 'recipe/no-match');
@@ -240,6 +240,9 @@ describe('in this process', () => {
 
   test.each([
     ['binary garbage', '\0\u0001\uFFFD\uD800\uDFFF\x7f'.repeat(2000)],
+    ['1 KB of dashes', '- '.repeat(500)],
+    ['600 bytes of question marks', '? '.repeat(300)],
+    ['1 KB of dashes in a quote that is not closed', `a: "\n${'- '.repeat(500)}`],
     ['brackets 10,000 deep', `rules: ${'['.repeat(10_000)}`],
     ['closed brackets 10,000 deep', `rules: ${'['.repeat(10_000)}${']'.repeat(10_000)}`],
     ['indented 2,000 deep', Array.from({ length: 2000 }, (_, i) => `${' '.repeat(i)}a:`).join('\n')],
@@ -298,4 +301,40 @@ describe.skipIf(!existsSync(BUNDLE))('dist/server.js over stdio', () => {
     const items = await client.completion(uri, { line: 3, character: 6 });
     expect(items.map(item => item.label)).toContain('Q4_K_M');
   });
+
+  test.skipIf(process.platform !== 'linux')(
+    'stays below 200 MB whatever is opened and edited',
+    async () => {
+      await client.initialize();
+      const rows = (piece: string, pieces: number, indent: number): string =>
+        `${piece.repeat(5000)}\n${' '.repeat(indent)}`.repeat(pieces / 5000);
+      const texts = [
+        '['.repeat(1_000_000),
+        `a: "\n${rows('[', 15_000, 0)}`,
+        `a: "\n${'- '.repeat(250)}[${rows('a,', 15_000, 501)}`,
+        `${'- '.repeat(30)}[${rows('a,', 15_000, 61)}`,
+        `rules:\n${'- {tensors: a, type: F99}\n'.repeat(2000)}`,
+        Array.from({ length: 7500 }, (_, i) => `k${i}: v\n`).join(''),
+      ];
+      for (const [i, text] of texts.entries()) {
+        const uri = uriOf(`${i}.quant.yaml`);
+        await client.open(uri, text);
+        await client.diagnostics(uri);
+        const start = { line: 0, character: 0 };
+        for (const change of [
+          { range: { start, end: start }, text: ' ' },
+          { range: { start, end: { line: 0, character: 1 } }, text: '' },
+        ]) {
+          await client.change(uri, change);
+          expect((await client.diagnostics(uri)).length).toBeGreaterThan(0);
+        }
+        await client.notify('textDocument/didClose', { textDocument: { uri } });
+        const peak = Number(/VmHWM:\s*(\d+) kB/.exec(readFileSync(`/proc/${child?.pid}/status`, 'utf8'))?.[1]) * 1024;
+        console.log(`text ${i}: peak ${Math.round(peak / 1e6)} MB`);
+        expect(peak).toBeLessThan(200e6);
+      }
+      expect(client.logged).toEqual([]);
+    },
+    60_000,
+  );
 });

@@ -9,6 +9,7 @@ import { defaultOptions, planQuantization } from '../quantize/plan.js';
 import { fallbackType, fitsShape } from '../quantize/shape-fallback.js';
 import { pruneLayers } from '../quantize/prune-layers.js';
 import { reasonToKeep } from '../quantize/tensor-selection.js';
+import { placeText } from '../text/place-text.js';
 import { formatBitsPerWeight, plural } from '../text/quantity.js';
 import { ruleEffects, type BoundModel, type RuleEffect } from './bound-model.js';
 import { settingRange } from './recipe-settings.js';
@@ -53,13 +54,12 @@ function* checkFiles(draft: RecipeDraft, facts: RecipeFacts): Generator<RecipeDi
     yield missingFile('source-missing', 'the source', source, facts.source.nearby);
   }
   if (source && facts.source?.state === 'unusable') {
-    const { message, hint } = facts.source.problem;
-    yield diagnostic(
-      'source-unusable',
-      'error',
-      source.range,
-      withHint(`\`${source.path}\` cannot be used: ${message}`, hint),
-    );
+    const { problem } = facts.source;
+    yield sourceProblem(source.range, {
+      ...problem,
+      severity: 'error',
+      message: `\`${source.path}\` cannot be used: ${problem.message}`,
+    });
   }
   if (imatrix && facts.imatrix?.exists === false) {
     yield missingFile('imatrix-missing', 'the importance matrix', imatrix, facts.imatrix.nearby);
@@ -118,6 +118,14 @@ function missingFile(
   );
 }
 
+/** A problem of the source file under its own code, with its place in that file and its hint: as `inspect` says it. */
+function sourceProblem(range: TextRange, problem: Problem): RecipeDiagnostic {
+  const { code, severity, message, hint } = problem;
+  const place = placeText(problem);
+  const placed = place === '' ? message : `${message.replace(/[.;]$/, '')}${place}`;
+  return { code, severity, message: withHint(placed, hint), range };
+}
+
 function withHint(message: string, hint: string | undefined): string {
   return hint === undefined ? message : `${message.replace(/[.;]$/, '')}. ${hint}`;
 }
@@ -126,7 +134,7 @@ function* checkModel(draft: RecipeDraft, bound: BoundModel): Generator<RecipeDia
   if (draft.source) {
     for (const problem of bound.problems) {
       if (problem.severity === 'info') continue;
-      yield diagnostic('source-problem', problem.severity, draft.source.range, withHint(problem.message, problem.hint));
+      yield sourceProblem(draft.source.range, problem);
     }
   }
   // A header that is wrong says nothing reliable about tensors.

@@ -18,12 +18,11 @@ import {
   type RecipeKey,
 } from './recipe-schema.js';
 import { NO_SETTINGS, readSettings, shapesOf, type RecipeSettings } from './recipe-settings.js';
+import { refuseText } from './recipe-limits.js';
 import { readYaml, type ParseText } from './repair-yaml.js';
 import type { SyntaxNode } from './syntax-node.js';
 import type { YamlNode, YamlScalar } from './yaml-tree.js';
 
-/** A 1,000-rule recipe is 60 KB. Beyond this the text is something else and is not even parsed. */
-export const MAX_RECIPE_LENGTH = 1024 * 1024;
 /** A person reads ten; a client that is sent a million stops responding. */
 const MAX_DIAGNOSTICS = 200;
 /** What could be understood, however much is missing. */
@@ -59,15 +58,16 @@ export function parseRecipe(lines: LineIndex, root: SyntaxNode, reparse?: ParseT
   return { ...(recipe && { recipe }), draft, root: document.root, diagnostics };
 }
 
-/** The answer to a text that is too long to be a recipe. */
-export function refuseLongRecipe(length: number): ParsedRecipe {
-  const start = { line: 0, character: 0 };
-  const message = `this text has ${length} characters, and a recipe at most ${MAX_RECIPE_LENGTH}; use patterns instead of one rule per tensor`;
-  return {
-    draft: { rules: [], fallback: 'promote', settings: NO_SETTINGS },
-    root: undefined,
-    diagnostics: [{ code: 'recipe/too-large', severity: 'error', message, range: { start, end: start } }],
-  };
+/** The answer to a text that is not parsed at all (recipe-limits.ts); undefined for one that is. */
+export function refuseRecipe(text: string): ParsedRecipe | undefined {
+  const refused = refuseText(text);
+  return (
+    refused && {
+      draft: { rules: [], fallback: 'promote', settings: NO_SETTINGS },
+      root: undefined,
+      diagnostics: [refused],
+    }
+  );
 }
 
 function complete(draft: RecipeDraft): Recipe | undefined {
@@ -161,8 +161,7 @@ class Reader {
 
   /** Returns the key that was probably meant. */
   private unknownKey(key: YamlScalar, path: string, names: readonly string[]): string | undefined {
-    // No one will read further, and finding what was meant costs the most.
-    if (this.diagnostics.length >= MAX_DIAGNOSTICS) return undefined;
+    if (this.isFull) return undefined;
     const near = nearestNames(key.value, names)[0];
     const place = path === '' ? 'a recipe' : 'a rule';
     const advice =
@@ -272,6 +271,7 @@ class Reader {
       this.add('no-kernel', node.range, `\`${found.name}\` ${why}. Choose one of ${availableTypes()}`);
       return undefined;
     }
+    if (this.isFull) return undefined;
     const mixture = fileTypeByName(node.value);
     if (mixture && !/^\d+$/.test(node.value)) {
       this.add(
@@ -322,6 +322,11 @@ class Reader {
       `this ${isRegex ? 'regular expression' : 'glob'} cannot be used: ${compiled.message}${place}`,
     );
     return undefined;
+  }
+
+  /** No one will read further, and finding what was meant costs the most. */
+  private get isFull(): boolean {
+    return this.diagnostics.length >= MAX_DIAGNOSTICS;
   }
 
   private add(

@@ -3,6 +3,7 @@
 // recipe has no use for is refused with a message instead of being half supported: anchors and aliases (so no document
 // can expand to more than what is written), tags, complex keys, a second document. Depth is limited; nothing overflows.
 import type { LineIndex } from './line-index.js';
+import { MAX_DEPTH, tooDeepMessage } from './recipe-limits.js';
 import type { RecipeDiagnostic, TextRange } from './recipe.js';
 import { decodeBlock, decodeDoubleQuoted, decodePlain, decodeSingleQuoted, type ScalarStyle } from './yaml-scalar.js';
 import type { SyntaxNode } from './syntax-node.js';
@@ -47,9 +48,6 @@ export interface YamlDocument {
   /** The text is not what it seems: do not complain about what is missing. */
   readonly hasSyntaxErrors: boolean;
 }
-
-/** A recipe nests 3 deep; deeper than this is a mistake or an attack on the stack. */
-export const MAX_DEPTH = 32;
 
 export function yamlDocument(root: SyntaxNode, lines: LineIndex): YamlDocument {
   const diagnostics: RecipeDiagnostic[] = [];
@@ -120,7 +118,7 @@ class Builder {
       this.diagnostics.push({
         code: 'recipe/too-deep',
         severity: 'error',
-        message: `this is nested more than ${MAX_DEPTH} levels deep; a recipe needs 3`,
+        message: tooDeepMessage(),
         range: this.range(node),
       });
       return undefined;

@@ -6,7 +6,7 @@
 // `~` covers the range in its first line; `(to 5:3)` follows when it ends in a later one (counted from 1); `=>` is the fix.
 import type { RecipeDiagnostic } from '../../../src/core/recipe/recipe.js';
 
-const MARK = /^\s*~+ (?:error|warning|info|hint) recipe\//;
+const MARK = /^\s*~+ (?:error|warning|info|hint) [a-z]+\//;
 
 export function stripAnnotations(fixture: string): string {
   return fixture

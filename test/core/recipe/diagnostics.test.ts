@@ -29,6 +29,7 @@ const WORLDS: Readonly<Record<string, RecipeFacts>> = {
         severity: 'error',
         message: 'expected GGUF, found PK.',
         hint: 'Choose a GGUF file.',
+        offset: 1024,
       },
     },
     output: { exists: true, folderExists: true, sameAsSource: false },

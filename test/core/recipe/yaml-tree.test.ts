@@ -2,7 +2,8 @@
 import { FAILSAFE_SCHEMA, load } from 'js-yaml';
 import { describe, expect, test } from 'vitest';
 import { LineIndex } from '../../../src/core/recipe/line-index.js';
-import { MAX_DEPTH, yamlDocument, type YamlNode } from '../../../src/core/recipe/yaml-tree.js';
+import { MAX_DEPTH } from '../../../src/core/recipe/recipe-limits.js';
+import { yamlDocument, type YamlNode } from '../../../src/core/recipe/yaml-tree.js';
 import { randomFrom } from '../../server/random-edits.js';
 import { yamlParser } from './yaml.js';
 

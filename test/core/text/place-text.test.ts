@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { placeText } from '../../src/cli/problem-text.js';
+import { placeText } from '../../../src/core/text/place-text.js';
 
 test('a byte position is said once', () => {
   const check = (message: string, offset: number | undefined, expected: string): void => {
