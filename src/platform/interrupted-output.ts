@@ -18,12 +18,23 @@ export async function interruptedFiles(output: string): Promise<readonly string[
     .map(name => path.join(folder, name));
 }
 
+/** Whether a run was interrupted that another one could go on with: there are files, and nobody writes them. */
+export async function isInterrupted(output: string): Promise<boolean> {
+  const files = await interruptedFiles(output);
+  return files.length > 0 && !(await inUse(files));
+}
+
 /** Deletes them; does nothing, and returns false, while a run writes that output. */
 export async function discardInterrupted(output: string): Promise<boolean> {
   const files = await interruptedFiles(output);
-  for (const file of files.filter(name => name.endsWith('-journal'))) {
-    if ((await readJournal(file)).kind === 'in-use') return false;
-  }
+  if (await inUse(files)) return false;
   for (const file of files) await rm(file, { force: true });
   return true;
+}
+
+async function inUse(files: readonly string[]): Promise<boolean> {
+  for (const file of files.filter(name => name.endsWith('-journal'))) {
+    if ((await readJournal(file)).kind === 'in-use') return true;
+  }
+  return false;
 }

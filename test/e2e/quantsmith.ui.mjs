@@ -13,7 +13,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { installVsix, startCodeServer } from '../../scripts/code-server.mjs';
@@ -134,6 +134,33 @@ describe('packaged extension', { timeout: 300_000 }, () => {
     await done.first().getByRole('button', { name: 'Open', exact: true }).click();
     await workbench.page.locator('.tab.active', { hasText: path.basename(output) }).waitFor();
     await workbench.webview().getByText('Q4_K_M').first().waitFor({ timeout: 30_000 });
+  });
+
+  test('asks whether to go on with a run that was interrupted', async () => {
+    const { page } = workbench;
+    const output = path.join(workspace, 'tinycoder-Q8_0.gguf');
+    const left = ['journal', 'partial'].map(kind => path.join(workspace, `.tinycoder-Q8_0.gguf.quantsmith-${kind}`));
+    // No process has this number.
+    const owner = { pid: 2 ** 30, host: hostname() };
+    writeFileSync(left[0], JSON.stringify({ quantsmith: 1, fingerprint: '', owner, partials: [] }));
+    writeFileSync(left[1], 'x');
+    await workbench.openFile('tinycoder-f16.gguf');
+    await workbench.runCommand('Quantsmith: Quantize Model…');
+    await workbench.quickPickRow('Q4_K_M').first().waitFor({ timeout: 30_000 });
+    await workbench.quickInput().fill('Q8_0');
+    await workbench.quickPickRow('Q8_0').first().click();
+    await until(
+      async () => (await workbench.quickInput().inputValue()) === output,
+      'the proposal of the output that is left unfinished',
+    );
+    await page.keyboard.press('Enter');
+    const dialog = page.locator('.monaco-dialog-box', { hasText: 'Go on with tinycoder-Q8_0.gguf?' });
+    await dialog.waitFor({ timeout: 30_000 });
+    await workbench.screenshot('quantize-go-on');
+    await dialog.getByRole('button', { name: 'Go On' }).click();
+    await until(() => existsSync(output), 'the output');
+    assert.deepEqual(inspect(output).problems, []);
+    await until(() => left.every(file => !existsSync(file)), 'the end of the temporary files');
   });
 
   test('offers to quantize a model in the menu of the explorer', async () => {

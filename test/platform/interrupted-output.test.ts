@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeEach, expect, test } from 'vitest';
-import { discardInterrupted, interruptedFiles } from '../../src/platform/interrupted-output.js';
+import { discardInterrupted, interruptedFiles, isInterrupted } from '../../src/platform/interrupted-output.js';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'quantsmith-interrupted-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -36,4 +36,13 @@ test('those of a run that goes on stay', async () => {
   writeFileSync(path.join(folder, OURS[0]!), journal(process.ppid));
   expect(await discardInterrupted(path.join(folder, 'a.gguf'))).toBe(false);
   expect(readdirSync(folder)).toEqual(expect.arrayContaining(OURS));
+});
+
+test('a run can be gone on with if nobody writes its files', async () => {
+  const output = path.join(folder, 'a.gguf');
+  expect(await isInterrupted(output)).toBe(true);
+  expect(await isInterrupted(path.join(folder, 's.gguf'))).toBe(true);
+  expect(await isInterrupted(path.join(folder, 'none.gguf'))).toBe(false);
+  writeFileSync(path.join(folder, OURS[0]!), journal(process.ppid));
+  expect(await isInterrupted(output)).toBe(false);
 });

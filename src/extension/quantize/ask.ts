@@ -4,6 +4,7 @@ import { stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import * as path from 'node:path';
 import * as vscode from 'vscode';
+import { isInterrupted } from '../../platform/interrupted-output.js';
 import type { ModelDescription } from '../../protocol/worker-protocol.js';
 import type { Services } from '../feature.js';
 import { pickStep, runSteps, textStep, type Step } from '../quick-steps.js';
@@ -140,7 +141,10 @@ export async function askWhatToMake(source: string, services: Services): Promise
 
   const finished = await runSteps(matrices.length > 0 ? [askMatrix, askType, askOutput] : [askType, askOutput]);
   if (!finished || output === undefined) return undefined;
+  const resume = (await isInterrupted(output)) ? await askResume(output) : false;
+  if (resume === undefined) return undefined;
   return {
+    resume,
     source,
     output,
     fileType,
@@ -170,6 +174,24 @@ async function confirmObstacle(item: TypeItem | undefined): Promise<boolean> {
     goOn,
   );
   return answer === goOn;
+}
+
+/** Undefined if the user wants neither. */
+async function askResume(output: string): Promise<boolean | undefined> {
+  const goOn = 'Go On';
+  const anew = 'Start Anew';
+  const answer = await vscode.window.showWarningMessage(
+    `Go on with ${path.basename(output)}?`,
+    {
+      modal: true,
+      detail:
+        'A run that wrote this file was interrupted. What it finished is used again where model, type and options are the ' +
+        'same. Starting anew deletes it.',
+    },
+    goOn,
+    anew,
+  );
+  return answer === undefined ? undefined : answer === goOn;
 }
 
 export async function confirmOverwrite(output: string): Promise<boolean> {

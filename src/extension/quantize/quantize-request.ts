@@ -18,7 +18,7 @@ export interface QuantizeRequest {
   /** Options by key, as in quantize-wishes.ts. */
   readonly wishes: Wishes;
   /** Go on where a run that was interrupted stopped; without one, start anew. */
-  readonly resume?: boolean;
+  readonly resume: boolean;
 }
 
 /** Second argument of `quantsmith.quantize` when nothing shall be asked. */
@@ -30,6 +30,8 @@ export interface QuantizeArguments {
   readonly overwrite: boolean;
   /** Tensors that are quantized already may be quantized again. */
   readonly allowRequantize: boolean;
+  /** Go on where a run that was interrupted stopped; by default it starts anew. */
+  readonly resume: boolean;
   readonly wishes: Wishes;
 }
 
@@ -38,18 +40,22 @@ const CORRECT_ARGUMENTS = 'Correct the arguments in keybindings.json, or leave t
 /** Undefined when the argument is not ours (the explorer passes all selected files, the editor title its group). */
 export function parseArguments(argument: unknown): QuantizeArguments | undefined {
   if (typeof argument !== 'object' || argument === null || !('fileType' in argument)) return undefined;
-  const { fileType, output, imatrix, overwrite, allowRequantize, options } = argument as Record<string, unknown>;
+  const { fileType, output, imatrix, overwrite, allowRequantize, resume, options } = argument as Record<
+    string,
+    unknown
+  >;
   if (
     typeof fileType !== 'string' ||
     !isText(output) ||
     !isText(imatrix) ||
     !isFlag(overwrite) ||
     !isFlag(allowRequantize) ||
+    !isFlag(resume) ||
     !isTexts(options)
   ) {
     throw new QuantsmithError(
       'usage/arguments',
-      'Expected {"fileType": "Q4_K_M", "output"?: path, "imatrix"?: path, "overwrite"?: true or false, "allowRequantize"?: true or false, "options"?: {name: text}} as arguments of quantsmith.quantize.',
+      'Expected {"fileType": "Q4_K_M", "output"?: path, "imatrix"?: path, "overwrite"?: true or false, "allowRequantize"?: true or false, "resume"?: true or false, "options"?: {name: text}} as arguments of quantsmith.quantize.',
       CORRECT_ARGUMENTS,
     );
   }
@@ -65,6 +71,7 @@ export function parseArguments(argument: unknown): QuantizeArguments | undefined
     fileType,
     overwrite: overwrite ?? false,
     allowRequantize: allowRequantize ?? false,
+    resume: resume ?? false,
     wishes: options ?? {},
     ...(output === undefined ? {} : { output }),
     ...(imatrix === undefined ? {} : { imatrix }),
@@ -106,7 +113,7 @@ export function quantizeJob(
     backend: compute.backend,
     overwrite: request.overwrite,
     dryRun: false,
-    resume: request.resume ?? false,
+    resume: request.resume,
     keepSplit: false,
     createFolder: true,
     ...part,

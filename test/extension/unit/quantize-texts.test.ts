@@ -262,6 +262,7 @@ describe('arguments', () => {
       fileType: 'Q8_0',
       overwrite: false,
       allowRequantize: false,
+      resume: false,
       wishes: {},
     });
     expect(
@@ -271,6 +272,7 @@ describe('arguments', () => {
         imatrix: 'y',
         overwrite: true,
         allowRequantize: true,
+        resume: true,
         options: { pure: 'yes' },
       }),
     ).toEqual({
@@ -279,6 +281,7 @@ describe('arguments', () => {
       imatrix: 'y',
       overwrite: true,
       allowRequantize: true,
+      resume: true,
       wishes: { pure: 'yes' },
     });
     expect(() => parseArguments({ fileType: 'Q8_0', options: { pruneLayers: 'x' } })).toThrow(
@@ -287,7 +290,12 @@ describe('arguments', () => {
     expect(() => parseArguments({ fileType: 'Q8_0', options: { prun: '3' } })).toThrow(
       /^"options" .* prun is not an option/,
     );
-    for (const wrong of [{ fileType: 4 }, { fileType: 'Q8_0', output: 1 }, { fileType: 'Q8_0', overwrite: 'yes' }]) {
+    for (const wrong of [
+      { fileType: 4 },
+      { fileType: 'Q8_0', output: 1 },
+      { fileType: 'Q8_0', overwrite: 'yes' },
+      { fileType: 'Q8_0', resume: 1 },
+    ]) {
       expect(() => parseArguments(wrong)).toThrow(/Expected \{"fileType"/);
     }
   });

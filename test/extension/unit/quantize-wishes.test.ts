@@ -68,6 +68,7 @@ describe('all together', () => {
       fileType: 'Q4_K_M',
       overwrite: false,
       allowRequantize: false,
+      resume: false,
       wishes,
     };
     expect(quantizeJob(request, { threads: 0, backend: 'auto' })).toMatchObject({
