@@ -14,7 +14,7 @@ import { homedir } from 'node:os';
 import path from 'node:path';
 import type { EarlierOutputs, EarlierTensor, OutputRecord } from '../engine/jobs/quantize-services.js';
 import { madeTensor, object } from './made-tensor.js';
-import { remove } from './output-reveal.js';
+import { remove } from './output-system.js';
 
 /** Outputs remembered; of 300 tensors each, their records take 25 MB. The oldest go first. */
 const MAX_RECORDS = 256;

@@ -11,10 +11,10 @@ import { formatBytes, formatBytesExactly } from '../core/text/quantity.js';
 import type { MadeTensor, OutputRequest, PartialOutput, WriteFailure } from '../engine/jobs/quantize-services.js';
 import type { TargetFile } from '../protocol/quantize-thread-protocol.js';
 import { ioError } from './file-source.js';
-import { Journal, readJournal } from './output-journal.js';
+import { Journal, type JournalContents } from './output-journal.js';
 import { assertReplaceable, journalPath, outputPlace, partialPath } from './output-place.js';
-import { oldPath, remove, reveal } from './output-reveal.js';
-import { errno, identityOf, outputLost, SYSTEM, type OutputSystem } from './output-system.js';
+import { oldPath, reveal } from './output-reveal.js';
+import { errno, identityOf, outputLost, remove, removeOurs, SYSTEM, type OutputSystem } from './output-system.js';
 
 /**
  * Bytes after which the disk is told to begin with them. Without that everything is still to be written when the last
@@ -43,7 +43,6 @@ export class OutputFiles implements PartialOutput {
     private readonly files: readonly OpenFile[],
     private readonly journalFile: string,
     private readonly journal: Journal,
-    readonly finished: ReadonlyMap<number, MadeTensor>,
     private readonly overwrite: boolean,
     /** Folders this run made, the innermost first. */
     private readonly made: readonly string[],
@@ -77,39 +76,48 @@ export class OutputFiles implements PartialOutput {
   ): Promise<OutputFiles> {
     const { byteLengths, fingerprint, overwrite } = request;
     const journalFile = journalPath(finals[0] ?? '');
-    const left = await readJournal(journalFile);
-    if (left.kind === 'in-use') throw inUse(finals[0] ?? '', journalFile);
-    const contents = left.kind === 'left' ? left.contents : undefined;
+    const folder = path.dirname(journalFile);
     const partials = finals.map(partialPath);
-    const present = await Promise.all(partials.map(exists));
-    const resumed = request.resume && contents?.fingerprint === fingerprint && present.every(Boolean);
-    const finished = resumed ? contents.finished : new Map<number, MadeTensor>();
-    const handles: FileHandle[] = [];
+    const names = [...partials, ...finals.map(oldPath)].map(file => path.basename(file));
+    const contentsAfter = async (left: JournalContents | undefined): Promise<JournalContents> => {
+      const present = await Promise.all(partials.map(exists));
+      const resumed = request.resume && left?.fingerprint === fingerprint && present.every(Boolean);
+      return {
+        fingerprint,
+        // Those of the run before, too, until they are deleted: this one may be killed first.
+        partials: [...new Set([...names, ...(left?.partials ?? [])])],
+        finished: resumed ? left.finished : new Map<number, MadeTensor>(),
+      };
+    };
+    const files: OpenFile[] = [];
     let journal: Journal | undefined;
+    let resumed = false;
     try {
-      const folder = path.dirname(journalFile);
-      const stale = [...partials, ...(contents?.partials ?? []).map(name => path.join(folder, name))];
+      journal = await Journal.take(journalFile, contentsAfter, system);
+      if (!journal) throw inUse(finals[0] ?? '', journalFile);
+      // Without a finished tensor the files may be another run's, whose journal was replaced and nothing else.
+      resumed = journal.contents.finished.size > 0;
+      const stale = [...partials, ...(journal.replaced?.partials ?? []).map(name => path.join(folder, name))];
       if (!resumed) for (const file of stale) await remove(file);
-      await remove(journalFile);
-      const names = [...partials, ...finals.map(oldPath)].map(file => path.basename(file));
-      journal = await Journal.create(journalFile, { fingerprint, partials: names, finished });
-      for (const file of partials) handles.push(await open(file, resumed ? 'r+' : 'wx+'));
-    } catch (error) {
-      for (const handle of handles) await handle.close();
-      if (journal) {
-        await journal.close();
-        await remove(journalFile);
+      for (const [i, final] of finals.entries()) {
+        const partial = partialPath(final);
+        const handle = await open(partial, resumed ? 'r+' : 'wx+');
+        const identity = identityOf(await handle.stat({ bigint: true }));
+        files.push({ final, partial, identity, byteLength: byteLengths[i] ?? 0, handle });
       }
+    } catch (error) {
+      for (const { handle } of files) await handle.close();
+      if (!resumed) for (const { partial, identity } of files) await removeOurs(partial, identity);
+      await journal?.close({ keep: resumed });
+      if (error instanceof QuantsmithError) throw error;
       throw errno(error) === 'EEXIST' ? inUse(finals[0] ?? '', journalFile) : ioError(error, finals[0] ?? '');
     }
-    const files = await Promise.all(
-      handles.map(async (handle, i) => {
-        const final = finals[i] ?? '';
-        const identity = identityOf(await handle.stat({ bigint: true }));
-        return { final, partial: partialPath(final), identity, byteLength: byteLengths[i] ?? 0, handle };
-      }),
-    );
-    return new OutputFiles(files, journalFile, journal, finished, overwrite, made, system);
+    return new OutputFiles(files, journalFile, journal, overwrite, made, system);
+  }
+
+  /** The tensors that the run before finished, if this one goes on there. */
+  get finished(): ReadonlyMap<number, MadeTensor> {
+    return this.journal.contents.finished;
   }
 
   async read(file: number, position: number, length: number): Promise<Uint8Array> {
@@ -181,20 +189,15 @@ export class OutputFiles implements PartialOutput {
     }
     await reveal(this.files, this.overwrite, this.system);
     this.state = 'committed';
-    await this.closeAll();
-    for (const { partial } of this.files) await remove(partial);
-    await remove(this.journalFile);
+    await this.close({ keep: false });
     for (const folder of new Set(this.files.map(({ final }) => path.dirname(final)))) await syncFolder(folder);
   }
 
   async abandon(keep: boolean): Promise<void> {
     if (this.state !== 'open') return;
     this.state = 'abandoned';
-    await this.closeAll();
-    if (keep) return;
-    for (const { partial } of this.files) await remove(partial);
-    await remove(this.journalFile);
-    await removeEmpty(this.made);
+    await this.close({ keep });
+    if (!keep) await removeEmpty(this.made);
   }
 
   private at(file: number): OpenFile {
@@ -203,9 +206,11 @@ export class OutputFiles implements PartialOutput {
     return found;
   }
 
-  private async closeAll(): Promise<void> {
+  /** Deletes nothing but our own: another run may have begun if this one was taken for dead. */
+  private async close({ keep }: { readonly keep: boolean }): Promise<void> {
     for (const { handle } of this.files) await handle.close();
-    await this.journal.close();
+    if (!keep) for (const { partial, identity } of this.files) await removeOurs(partial, identity);
+    await this.journal.close({ keep });
   }
 
   /** Somebody may have deleted the temporary file or put another in its place; its bytes would be shown as ours. */

@@ -9,7 +9,7 @@ import path from 'node:path';
 import { QuantsmithError } from '../core/problem.js';
 import { ioError } from './file-source.js';
 import { assertReplaceable, partialPath } from './output-place.js';
-import { errno, type OutputSystem } from './output-system.js';
+import { errno, remove, type OutputSystem } from './output-system.js';
 
 export interface CompleteFile {
   readonly final: string;
@@ -118,14 +118,5 @@ async function claim(final: string): Promise<void> {
     await (await open(final, 'wx')).close();
   } catch (error) {
     throw errno(error) === 'EEXIST' ? appeared(final) : error;
-  }
-}
-
-/** Deletes a file that may be gone already. */
-export async function remove(file: string): Promise<void> {
-  try {
-    await unlink(file);
-  } catch (error) {
-    if (errno(error) !== 'ENOENT') throw error;
   }
 }
