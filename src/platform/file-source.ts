@@ -1,6 +1,6 @@
 // A local file as a ByteSource: one open handle, the size at opening, positioned reads. It owns the handle; whoever opened
 // it closes it. It never writes, and a file that becomes shorter while it is read is an error with a name, not a short read.
-import { constants } from 'node:fs';
+import { constants, type BigIntStats } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import type { ByteSource } from '../core/bytes/byte-source.js';
 import { QuantsmithError } from '../core/problem.js';
@@ -11,8 +11,8 @@ export class FileSource implements ByteSource {
     /** The path as given. */
     readonly name: string,
     readonly size: number,
-    /** Milliseconds since 1970; tells together with `size` whether a file changed. */
-    readonly modified: number,
+    /** Tells together with `size` whether the file changed: see {@link versionOf}. */
+    readonly version: string,
   ) {}
 
   /** Opens a file for reading. Rejects with a QuantsmithError: see {@link ioError}. */
@@ -21,7 +21,7 @@ export class FileSource implements ByteSource {
     try {
       // Without O_NONBLOCK, opening a pipe would wait for its writer, forever and without a way to cancel. Windows has none.
       handle = await open(path, constants.O_RDONLY | (process.platform === 'win32' ? 0 : constants.O_NONBLOCK));
-      const stat = await handle.stat();
+      const stat = await handle.stat({ bigint: true });
       if (stat.isDirectory()) throw directoryError(path);
       if (!stat.isFile()) {
         throw new QuantsmithError(
@@ -30,7 +30,7 @@ export class FileSource implements ByteSource {
           'Give the path of a file.',
         );
       }
-      return new FileSource(handle, path, stat.size, stat.mtimeMs);
+      return new FileSource(handle, path, Number(stat.size), versionOf(stat));
     } catch (error) {
       await handle?.close();
       throw error instanceof QuantsmithError ? error : ioError(error, path);
@@ -78,6 +78,20 @@ export class FileSource implements ByteSource {
   async close(): Promise<void> {
     await this.handle.close();
   }
+}
+
+/**
+ * Changes when a file is written to or another one is put under its name: device, number on it, and the times of the last
+ * change to the bytes and of the last change to anything, in nanoseconds. The bytes' time can be set back (`touch -r`, `cp -p`,
+ * rsync do), the other one only by turning back the clock. It also changes with a file's rights, names and links: this is for
+ * the time of a run, not for telling next week whether a file is the same.
+ *
+ * On Windows it is the bytes' time alone, in its steps of 100 ns: numbers and the other time are made up by some of its file
+ * systems (FAT, network shares), and moved by programs that write nothing. Bytes changed there with the time set back go
+ * unnoticed if the size is the same.
+ */
+export function versionOf({ dev, ino, mtimeNs, ctimeNs }: BigIntStats, platform = process.platform): string {
+  return (platform === 'win32' ? [mtimeNs] : [dev, ino, mtimeNs, ctimeNs]).map(String).join(' ');
 }
 
 function directoryError(path: string): QuantsmithError {

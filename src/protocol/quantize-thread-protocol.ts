@@ -4,12 +4,12 @@
 import type { ErrorData } from '../core/problem.js';
 import type { BackendChoice } from './worker-protocol.js';
 
-/** A file as it was when the job began; another size or time means that it changed. */
+/** A file as it was when the job began. */
 export interface FileIdentity {
   readonly path: string;
   readonly size: number;
-  /** Milliseconds since 1970. */
-  readonly modified: number;
+  /** What the system says of the file besides; another one means that it was changed or replaced. */
+  readonly version: string;
 }
 
 /** A piece of a tensor: whole rows of it, or bytes to copy. */

@@ -5,7 +5,7 @@ import { closeSync, constants, fstatSync, openSync, readSync, writeSync } from '
 import { QuantsmithError } from '../core/problem.js';
 import { ioError } from '../platform/file-source.js';
 import { errno, identityOf, outputLost } from '../platform/output-system.js';
-import { sourceChanged } from '../platform/source-files.js';
+import { isUnchanged, sourceChanged } from '../platform/source-files.js';
 import type { ConversionTask, FileIdentity, OutputPlace, TargetFile } from '../protocol/quantize-thread-protocol.js';
 
 /** Of a model in hundreds of files every thread would have all open; the tensors it works at lie in one or two. */
@@ -131,8 +131,7 @@ function openSource(file: FileIdentity): number {
   } catch (error) {
     throw ioError(error, file.path);
   }
-  const { size, mtimeMs } = fstatSync(descriptor);
-  if (size === file.size && mtimeMs === file.modified) return descriptor;
+  if (isUnchanged(fstatSync(descriptor, { bigint: true }), file)) return descriptor;
   closeSync(descriptor);
   throw sourceChanged(file.path);
 }

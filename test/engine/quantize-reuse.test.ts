@@ -146,7 +146,7 @@ describe('computes', () => {
             .filter(({ ne }) => ne.length === 2)
             .map(({ name }) => [name, importanceEntry(name === changed ? values.map(v => v + 1) : values)] as const);
           const matrix = { name: 'm', format: 'gguf', entries: new Map(entries), datasets: [], chunkCount: 1 } as const;
-          return Promise.resolve({ matrix, file: { path: tinycoder, size: 0, modified: 0 }, problems: [], close });
+          return Promise.resolve({ matrix, file: { path: tinycoder, size: 0, version: '' }, problems: [], close });
         },
         assertUnchanged: () => Promise.resolve(),
       });

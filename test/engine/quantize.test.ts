@@ -76,7 +76,7 @@ test('each expert is quantized with its own importance weights', async () => {
       openImatrix: () => {
         const named = Object.entries(entries).map(([name, values]) => [name, importanceEntry(values)] as const);
         const matrix = { name: 'm', format: 'gguf', entries: new Map(named), datasets: [], chunkCount: 1 } as const;
-        return Promise.resolve({ matrix, file: { path: tinycoder, size: 0, modified: 0 }, problems: [], close });
+        return Promise.resolve({ matrix, file: { path: tinycoder, size: 0, version: '' }, problems: [], close });
       },
       assertUnchanged: () => Promise.resolve(),
     });
