@@ -12,7 +12,7 @@ import type { RecipeDiagnostic } from '../core/recipe/recipe.js';
 import type { ParseText } from '../core/recipe/repair-yaml.js';
 import { gatherRecipeFacts, resolveRecipePath } from '../platform/recipe-facts.js';
 import { isUrl } from '../platform/open-model.js';
-import type { BoundModels } from './bound-models.js';
+import type { Services } from './feature.js';
 import type { DocumentStore } from './document-store.js';
 import type { Trees } from './trees.js';
 
@@ -29,7 +29,7 @@ export class Analyses {
   constructor(
     documents: DocumentStore,
     private readonly trees: Trees,
-    private readonly models: BoundModels,
+    private readonly files: Pick<Services, 'models' | 'matrices'>,
     private readonly parseText: ParseText,
     private readonly folder: string | undefined,
   ) {
@@ -52,7 +52,7 @@ export class Analyses {
   /** The model the recipe is bound to, if its header has been read. Starts reading it otherwise. */
   boundModel(document: TextDocument): BoundModel | undefined {
     const source = this.sourcePath(document);
-    const state = source === undefined ? undefined : this.models.state(source);
+    const state = source === undefined ? undefined : this.files.models.state(source);
     return state?.state === 'bound' ? state.bound : undefined;
   }
 
@@ -73,7 +73,12 @@ export class Analyses {
     if (recipePath === undefined) return {};
     // Also asked for when there is no such file: so its coming is noticed.
     this.boundModel(document);
-    return gatherRecipeFacts(draft, recipePath, absolutePath => Promise.resolve(this.models.state(absolutePath)));
+    const imatrixPath = this.imatrixPath(document);
+    if (imatrixPath !== undefined) this.files.matrices.state(imatrixPath);
+    return gatherRecipeFacts(draft, recipePath, {
+      source: absolutePath => Promise.resolve(this.files.models.state(absolutePath)),
+      imatrix: absolutePath => Promise.resolve(this.files.matrices.state(absolutePath)),
+    });
   }
 
   /** Absolute path of the document's file; undefined if it has none and nothing to stand in for it. */
@@ -83,10 +88,19 @@ export class Analyses {
 
   /** Absolute path of the source; undefined for URLs, which are never opened here. */
   sourcePath(document: TextDocument): string | undefined {
+    return this.#pathOf(document, 'source');
+  }
+
+  /** The same of the importance matrix. */
+  imatrixPath(document: TextDocument): string | undefined {
+    return this.#pathOf(document, 'imatrix');
+  }
+
+  #pathOf(document: TextDocument, key: 'source' | 'imatrix'): string | undefined {
     const recipePath = this.recipePath(document);
-    const { source } = this.of(document).parsed.draft;
-    if (recipePath === undefined || !source || isUrl(source.path)) return undefined;
-    return resolveRecipePath(recipePath, source.path);
+    const named = this.of(document).parsed.draft[key];
+    if (recipePath === undefined || !named || isUrl(named.path)) return undefined;
+    return resolveRecipePath(recipePath, named.path);
   }
 }
 

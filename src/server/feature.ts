@@ -4,14 +4,16 @@ import type { Connection, Diagnostic, ServerCapabilities } from 'vscode-language
 import { DiagnosticSeverity, DiagnosticTag } from 'vscode-languageserver/node';
 import type { RecipeDiagnostic } from '../core/recipe/recipe.js';
 import type { Analyses } from './analyses.js';
-import type { BoundModels } from './bound-models.js';
+import type { SourceState, ImatrixState } from '../core/recipe/check-recipe.js';
+import type { BoundFiles } from './bound-files.js';
 import type { DocumentStore } from './document-store.js';
 
 export interface Services {
   readonly connection: Connection;
   readonly documents: DocumentStore;
   readonly analyses: Analyses;
-  readonly models: BoundModels;
+  readonly models: BoundFiles<SourceState>;
+  readonly matrices: BoundFiles<ImatrixState>;
 }
 
 export interface Feature {

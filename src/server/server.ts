@@ -8,9 +8,10 @@ import {
   type InitializeParams,
   type InitializeResult,
 } from 'vscode-languageserver/node';
+import { OPENERS } from '../platform/recipe-facts.js';
 import { YamlParser } from '../platform/yaml-parser.js';
 import { Analyses } from './analyses.js';
-import { BoundModels } from './bound-models.js';
+import { BoundFiles } from './bound-files.js';
 import { DocumentStore } from './document-store.js';
 import type { Feature } from './feature.js';
 import { CodeActionFeature } from './features/code-action.js';
@@ -34,9 +35,10 @@ export function startServer(connection: Connection, treeSitterFolder: string): v
   connection.onInitialize(async (params: InitializeParams): Promise<InitializeResult> => {
     const parser = await YamlParser.load(treeSitterFolder);
     const trees = new Trees(documents, parser);
-    const models = new BoundModels();
-    const analyses = new Analyses(documents, trees, models, parser.withTree, firstFolder(params));
-    const services = { connection, documents, analyses, models };
+    const models = new BoundFiles(OPENERS.source);
+    const matrices = new BoundFiles(OPENERS.imatrix);
+    const analyses = new Analyses(documents, trees, { models, matrices }, parser.withTree, firstFolder(params));
+    const services = { connection, documents, analyses, models, matrices };
     const diagnostics = new DiagnosticsFeature(services);
     const features: readonly Feature[] = [
       diagnostics,
@@ -49,10 +51,12 @@ export function startServer(connection: Connection, treeSitterFolder: string): v
     connection.onShutdown(() => {
       diagnostics.dispose();
       models.dispose();
+      matrices.dispose();
       trees.dispose();
     });
     connection.onDidChangeWatchedFiles(() => {
       void models.refresh();
+      void matrices.refresh();
       diagnostics.refreshAll();
     });
     connection.onInitialized(() => {

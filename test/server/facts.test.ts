@@ -26,6 +26,18 @@ beforeAll(async () => {
   await truncate(at('huge.gguf'), 60e9);
   await mkdir(at('folder.gguf'));
   await symlink(at('model.gguf'), at('link.gguf'));
+  const layer = (columns: number) => [
+    { name: 'blk.0.ffn_up.weight.in_sum2', ne: [columns, 1], type: 'F32' as const },
+    { name: 'blk.0.ffn_up.weight.counts', ne: [1, 1], type: 'F32' as const },
+  ];
+  await writeFile(at('layer.gguf'), ggufBytes([{ name: 'blk.0.ffn_up.weight', ne: [256, 8] }], 1));
+  await writeFile(at('good.imatrix.gguf'), ggufBytes(layer(256)));
+  await writeFile(at('other.imatrix.gguf'), ggufBytes(layer(512)));
+  await writeFile(at('text.dat'), 'not a matrix, but text that is long enough');
+  await writeFile(at('empty.dat'), '');
+  // As many entries as the file could hold, which no matrix has.
+  await writeFile(at('entries.dat'), Buffer.from(new Int32Array([2 ** 16 + 1]).buffer));
+  await truncate(at('entries.dat'), 60e9);
   if (process.platform !== 'win32') execFileSync('mkfifo', [at('pipe.gguf')]);
 });
 
@@ -52,6 +64,41 @@ test.each([
   ['huge.gguf', 'out.gguf', []],
 ])('%s to %s', async (source, output, expected) => {
   expect(await check(source, output)).toEqual(expected);
+});
+
+/** The same of a recipe with a matrix, and where it is said. */
+async function checkMatrix(imatrix: string, more = ''): Promise<string[]> {
+  const text = `recipe: 1\nsource: layer.gguf\noutput: out.gguf\ntype: Q4_K_M\nimatrix: ${imatrix}\n${more}`;
+  const { draft } = parser.parseRecipeText(text);
+  const facts = await gatherRecipeFacts(draft, at('a.quant.yaml'));
+  return checkRecipe(draft, facts).map(({ severity, code, range }) => `${severity} ${code} ${range.start.line}`);
+}
+
+test.each([
+  ['good.imatrix.gguf', ['warning imatrix/missing-metadata 4', 'warning plan/imatrix-unseen 4']],
+  ['other.imatrix.gguf', ['warning imatrix/missing-metadata 4', 'error plan/imatrix-size 4']],
+  ['layer.gguf', ['error imatrix/not-imatrix 4']],
+  ['cut.gguf', ['error imatrix/bad-gguf 4']],
+  ['text.dat', ['error imatrix/not-imatrix 4']],
+  ['empty.dat', ['error imatrix/truncated 4']],
+  ['entries.dat', ['error imatrix/not-imatrix 4']],
+  ['folder.gguf', ['error io/is-directory 4']],
+  ['nothing.dat', ['error recipe/imatrix-missing 4']],
+])('the matrix %s', async (imatrix, expected) => {
+  expect(await checkMatrix(imatrix)).toEqual(expected);
+});
+
+test('weights chosen of a matrix', async () => {
+  const more = 'exclude_weights: ffn\ninclude_weights: attn_q\n';
+  expect(await checkMatrix('good.imatrix.gguf', more)).toEqual([
+    'warning imatrix/missing-metadata 4',
+    'warning plan/include-weights-unused 6',
+    'warning plan/no-weights-left 4',
+  ]);
+});
+
+test.skipIf(process.platform === 'win32')('a pipe for a matrix does not hang', async () => {
+  expect(await checkMatrix('pipe.gguf')).toEqual(['error io/not-a-file 4']);
 });
 
 test('a file that ends in its header is unusable, or its problem is an error', async () => {

@@ -141,6 +141,20 @@ describe('in this process', () => {
     await client.diagnostics(uri, found => found.length === 1 && found[0]?.code === 'recipe/no-match');
   });
 
+  test('a matrix is read, and read again when it changes', async () => {
+    await client.initialize();
+    const uri = uriOf('a.quant.yaml');
+    const matrix = path.join(folder, 'm.dat');
+    await writeFile(matrix, 'not a matrix, but long enough to be looked at');
+    await client.open(uri, `${RECIPE.replace('  - {tensors: blk.9.*, type: Q8_0}\n', '')}imatrix: m.dat\n`);
+    const found = await client.diagnostics(uri, ([first]) => first?.code === 'imatrix/not-imatrix');
+    expect(found).toMatchObject([{ severity: 1, range: { start: { line: 7, character: 9 }, end: { character: 14 } } }]);
+    await writeFile(matrix, MODEL);
+    await client.diagnostics(uri, ([first]) => JSON.stringify(first?.message ?? '').includes('in_sum2'));
+    await rm(matrix);
+    await client.diagnostics(uri, ([first]) => first?.code === 'recipe/imatrix-missing');
+  });
+
   test('a recipe that was never saved finds the model beside where it will be', async () => {
     await client.initialize();
     const uri = uriOf('new.quant.yaml').replace('file://', 'untitled:');

@@ -12,12 +12,15 @@ import { ByteReader, decodeUtf8 } from '../bytes/byte-reader.js';
 import type { ByteSource } from '../bytes/byte-source.js';
 import { ggmlTypeName } from '../ggml/ggml-type.js';
 import { metadataArray, metadataNumber, type GgufFile, type GgufTensorInfo } from '../gguf/gguf.js';
+import { MAX_TENSORS } from '../gguf/limits.js';
 import { readGguf } from '../gguf/read.js';
 import { throwFirstError, QuantsmithError, type Problem, type ReadResult } from '../problem.js';
 import type { ImportanceEntry, ImportanceMatrix, ImportanceValues } from './importance-matrix.js';
 
 /** Counts are kept in memory, one per slice. A model of 58 layers with 256 experts each has 45,000 of them. */
 const MAX_SLICES = 2 ** 22;
+/** Entries of a .dat file, as many as a GGUF file may have tensors; the limit keeps a hostile one from filling the memory. */
+const MAX_ENTRIES = MAX_TENSORS;
 /** Values looked at at a time. */
 const PIECE_VALUES = 2 ** 18;
 /** Names in .dat files; ggml's own limit is 63 bytes. */
@@ -30,6 +33,8 @@ export interface ReadImatrixOptions {
   /** What to call the file in metadata and messages: as the user named it. Default: the source's name. */
   readonly name?: string;
   readonly signal?: AbortSignal;
+  /** How many values to look at, from the first on; those beyond are taken for finite. Default: all. */
+  readonly valuesChecked?: number;
 }
 
 /** Reads an importance matrix in either format. Rejects only when aborted or when the source does. */
@@ -37,7 +42,12 @@ export async function readImatrix(
   source: ByteSource,
   options: ReadImatrixOptions = {},
 ): Promise<ReadResult<ImportanceMatrix>> {
-  const reader = new ImatrixReader(source, options.name ?? source.name, options.signal);
+  const reader = new ImatrixReader(
+    source,
+    options.name ?? source.name,
+    options.signal,
+    options.valuesChecked ?? Infinity,
+  );
   try {
     return { value: await reader.read(), problems: reader.problems };
   } catch (error) {
@@ -59,6 +69,7 @@ class ImatrixReader {
     private readonly source: ByteSource,
     private readonly name: string,
     private readonly signal: AbortSignal | undefined,
+    private valuesToCheck: number,
   ) {}
 
   async read(): Promise<ImportanceMatrix> {
@@ -146,7 +157,8 @@ class ImatrixReader {
 
   private async readLegacy(): Promise<ImportanceMatrix> {
     const reader = new ByteReader(this.source, this.signal ? { signal: this.signal } : {});
-    const count = await this.legacyNumber(reader, 'the number of entries', 1, this.source.size / 16);
+    const mostEntries = Math.min(MAX_ENTRIES, this.source.size / 16);
+    const count = await this.legacyNumber(reader, 'the number of entries', 1, mostEntries);
     for (let i = 0; i < count; i++) {
       const where = `entry ${i + 1} of ${count}`;
       const length = await this.legacyNumber(reader, `the length of the name of ${where}`, 1, MAX_NAME_BYTES);
@@ -214,8 +226,10 @@ class ImatrixReader {
       );
     }
     let warned = false;
-    for (let start = 0; start < values.length; start += PIECE_VALUES) {
-      const piece = await values.read(start, Math.min(values.length, start + PIECE_VALUES), this.signal);
+    const looked = Math.min(values.length, this.valuesToCheck);
+    this.valuesToCheck -= looked;
+    for (let start = 0; start < looked; start += PIECE_VALUES) {
+      const piece = await values.read(start, Math.min(looked, start + PIECE_VALUES), this.signal);
       for (const [i, value] of piece.entries()) {
         if (value >= 0 && value < Infinity) continue;
         const found = `found ${value} at index ${start + i} of ${name}`;

@@ -2,6 +2,9 @@
 // weight of that column's error. Values stay in the file until they are needed, a slice at a time: those of a model of 58
 // layers with 256 experts take 1 GB. Reading files is in imatrix-file.ts.
 import type { GgufTensorInfo } from '../gguf/gguf.js';
+import type { Problem } from '../problem.js';
+import { quote } from '../text/printable.js';
+import { plural } from '../text/quantity.js';
 
 export interface ImportanceValues {
   readonly length: number;
@@ -62,10 +65,61 @@ export interface ImportanceFilter {
   readonly exclude?: readonly string[];
 }
 
+/** Texts without effect reported one by one. */
+const UNUSED_TEXTS_SHOWN = 16;
+
+/** Texts that choose nothing: because there is no matrix, or because they are part of no entry's name. `matrix` is whole. */
+export function filterProblems(matrix: ImportanceMatrix | undefined, filter: ImportanceFilter): readonly Problem[] {
+  const problems = (['include', 'exclude'] as const).flatMap(kind => textProblems(kind, filter[kind] ?? [], matrix));
+  if (matrix && matrix.entries.size > 0 && filterImportance(matrix, filter).entries.size === 0) {
+    problems.push({
+      code: 'plan/no-weights-left',
+      severity: 'warning',
+      message: `All ${matrix.entries.size} entries of ${matrix.name} are left out, so the result is that without an importance matrix.`,
+      hint: 'Change the texts that include and exclude weights, or give no matrix.',
+    });
+  }
+  return problems;
+}
+
+function textProblems(
+  kind: 'include' | 'exclude',
+  texts: readonly string[],
+  matrix: ImportanceMatrix | undefined,
+): readonly Problem[] {
+  const code = `plan/${kind}-weights-unused`;
+  const shown = (list: readonly string[]) => list.map(text => quote(text)).join(', ');
+  if (texts.length === 0) return [];
+  if (!matrix) {
+    const some = texts.slice(0, 3);
+    return [
+      {
+        code,
+        severity: 'warning',
+        message: `Importance weights to ${kind} are named (${shown(some)}${texts.length > some.length ? ', …' : ''}), and there is no importance matrix: they do nothing.`,
+        hint: 'Give the importance matrix too, or leave them out.',
+      },
+    ];
+  }
+  const names = [...matrix.entries.keys()];
+  const unused: string[] = [];
+  for (const text of new Set(texts)) {
+    if (unused.length === UNUSED_TEXTS_SHOWN) break;
+    if (!names.some(name => name.includes(text))) unused.push(text);
+  }
+  const [example] = names;
+  return unused.map(text => ({
+    code,
+    severity: 'warning',
+    message: `Importance weights to ${kind}: expected part of the name of an entry of ${matrix.name}, found ${quote(text)}, which none of its ${plural(names.length, 'entry', 'entries')} contains.`,
+    hint: `Entries have the names of tensors${example === undefined ? '' : `, such as ${example}`}; correct the text or leave it out.`,
+  }));
+}
+
 /** Keeps entries that contain any of `include` (all if empty) and none of `exclude`. */
 export function filterImportance(matrix: ImportanceMatrix, filter: ImportanceFilter): ImportanceMatrix {
-  const include = filter.include ?? [];
-  const exclude = filter.exclude ?? [];
+  const include = [...new Set(filter.include)];
+  const exclude = [...new Set(filter.exclude)];
   if (include.length === 0 && exclude.length === 0) return matrix;
   const kept = [...matrix.entries].filter(
     ([name]) =>

@@ -115,10 +115,10 @@ export function modelProblems({ metadata, tensors, shards }: PlanSource): readon
 }
 
 /** Options about a tensor that this model has not. */
-export function optionProblems(tensors: readonly GgufTensorInfo[], options: QuantizeOptions): readonly Problem[] {
-  if (tensors.length === 0) return [];
+export function optionProblems(decisions: readonly Decision[], options: QuantizeOptions): readonly Problem[] {
+  if (decisions.length === 0) return [];
   const problems: Problem[] = [];
-  const output = tensors.some(({ name }) => name === 'output.weight');
+  const output = decisions.some(({ tensor }) => tensor.name === 'output.weight');
   if (options.leaveOutputTensor && options.outputTensorType !== undefined && output) {
     problems.push({
       code: 'plan/options-contradict',
@@ -136,7 +136,10 @@ export function optionProblems(tensors: readonly GgufTensorInfo[], options: Quan
       hint: 'Give token_embd.weight a type of its own instead.',
     });
   }
-  if (options.tokenEmbeddingType !== undefined && !tensors.some(({ name }) => isTokenEmbedding(name))) {
+  if (!output && options.outputTensorType !== undefined) {
+    problems.push(tiedOutputProblem(decisions, options.outputTensorType));
+  }
+  if (options.tokenEmbeddingType !== undefined && !decisions.some(({ tensor }) => isTokenEmbedding(tensor.name))) {
     problems.push({
       code: 'plan/no-token-embedding',
       severity: 'warning',
@@ -144,6 +147,42 @@ export function optionProblems(tensors: readonly GgufTensorInfo[], options: Quan
     });
   }
   return problems;
+}
+
+/**
+ * What a type for an output matrix that does not exist does: it is the mixture's choice for the token embedding, as in
+ * llama-quantize, and nothing where something else decides (a type of its own, a rule, no mixture).
+ */
+function tiedOutputProblem(decisions: readonly Decision[], type: string): Problem {
+  const code = 'plan/output-type-tied';
+  const embedding = decisions.find(({ tensor }) => isTokenEmbedding(tensor.name));
+  if (!embedding) {
+    return {
+      code,
+      severity: 'warning',
+      message: `A type for output.weight is given (${type}), and this model has neither that nor a token embedding: it does nothing.`,
+      hint: 'Leave it out.',
+    };
+  }
+  const { tensor, toType, rule } = embedding;
+  const tied = 'There is no output.weight: this model uses its token embedding as output matrix';
+  const hint =
+    '--token-embedding-type (token_embedding_type in a recipe) sets the type of the token embedding itself, and goes first.';
+  return rule.includes('tied output')
+    ? {
+        code,
+        severity: 'info',
+        message: `${tied}. The type for output.weight, ${type}, is asked for ${tensor.name} instead, as in llama-quantize.`,
+        hint,
+        subject: tensor.name,
+      }
+    : {
+        code,
+        severity: 'warning',
+        message: `${tied}. The type for output.weight, ${type}, does nothing: ${tensor.name} becomes ${toType} (${rule}).`,
+        hint,
+        subject: tensor.name,
+      };
 }
 
 /** Unwritable names reported one by one; no real model has any, a damaged one may have 65,536. */
@@ -235,25 +274,31 @@ export function importanceProblems(
   decisions: readonly Decision[],
   fileType: string,
   imatrix: ImportanceMatrix | undefined,
+  /** The matrix has an entry for the tensor that shall not be used. */
+  leftOut: (tensor: GgufTensorInfo) => boolean,
 ): readonly Problem[] {
   const work = decisions.filter(converted);
   const lacking = work.filter(decision => needsImportance(decision, fileType) && !hasImportance(decision, imatrix));
   const problems: Problem[] = [];
   if (lacking.length > 0) {
     const types = [...new Set(lacking.map(({ toType }) => toType))].join(', ');
+    const excluded = lacking.filter(({ tensor }) => leftOut(tensor));
+    const without = excluded.length > 0 ? excluded : lacking;
+    const why = imatrix ? `${imatrix.name} has no weights for` : 'none is given. First:';
+    const advice = imatrix
+      ? 'Compute the matrix from this very model, with text that reaches all its experts.'
+      : 'Give an importance matrix, or choose a type that needs none.';
     problems.push({
       code: 'plan/imatrix-required',
       severity: 'error',
       message:
         `${plural(lacking.length, 'tensor')} would become ${types}, which is garbage without an importance matrix; ` +
-        `${imatrix ? `${imatrix.name} has no weights for` : 'none is given. First:'} ${someNames(lacking)}.`,
-      hint: imatrix
-        ? 'Compute the matrix from this very model, with text that reaches all its experts.'
-        : 'Give an importance matrix, or choose a type that needs none.',
-      ...subject(lacking),
+        `${excluded.length > 0 ? 'the entries chosen of the matrix leave out' : why} ${someNames(without)}.`,
+      hint: excluded.length > 0 ? 'Include the weights of these tensors, or choose a type that needs none.' : advice,
+      ...subject(without),
     });
   }
-  if (imatrix) problems.push(...entryProblems(decisions, work, imatrix, new Set(lacking)));
+  if (imatrix) problems.push(...entryProblems(decisions, work, imatrix, new Set(lacking), leftOut));
   return problems;
 }
 
@@ -263,6 +308,7 @@ function entryProblems(
   work: readonly Decision[],
   imatrix: ImportanceMatrix,
   reported: ReadonlySet<Decision>,
+  leftOut: (tensor: GgufTensorInfo) => boolean,
 ): readonly Problem[] {
   const problems: Problem[] = [];
   const names = new Set(decisions.map(({ tensor }) => tensor.name));
@@ -291,7 +337,7 @@ function entryProblems(
     });
   }
   // The token embedding and the output are not collected by default, so their absence says nothing.
-  const without = work.filter(
+  const unweighted = work.filter(
     decision =>
       usesImportance(decision.toType) &&
       !imatrix.entries.has(decision.tensor.name) &&
@@ -299,6 +345,16 @@ function entryProblems(
       !isTokenEmbedding(decision.tensor.name) &&
       decision.tensor.name !== 'output.weight',
   );
+  const excluded = unweighted.filter(({ tensor }) => leftOut(tensor));
+  if (excluded.length > 0) {
+    problems.push({
+      code: 'plan/imatrix-entry-left-out',
+      severity: 'info',
+      message: `The entries of ${imatrix.name} for ${plural(excluded.length, 'tensor')} are left out as asked, so these are quantized without importance weights: ${someNames(excluded)}.`,
+      ...subject(excluded),
+    });
+  }
+  const without = unweighted.filter(({ tensor }) => !leftOut(tensor));
   if (without.length > 0) {
     problems.push({
       code: 'plan/imatrix-missing-entry',

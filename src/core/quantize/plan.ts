@@ -8,7 +8,13 @@ import type { GgufTensorInfo } from '../gguf/gguf.js';
 import type { Problem } from '../problem.js';
 import { quote } from '../text/printable.js';
 import { chooseTypes, type Decision } from './choose-types.js';
-import { usesImportance, type ImportanceMatrix } from './importance-matrix.js';
+import {
+  filterImportance,
+  filterProblems,
+  usesImportance,
+  type ImportanceFilter,
+  type ImportanceMatrix,
+} from './importance-matrix.js';
 import { hiddenQuantizationProblems } from './hidden-quantization.js';
 import { overriddenMetadata, overrideProblems } from './metadata-override.js';
 import { readMixtureModel, type PlanSource } from './model-facts.js';
@@ -35,8 +41,10 @@ import { compareOutputOrder, significantDimensions } from './tensor-selection.js
 
 /** Everything a plan may take into account besides model and options. */
 export interface PlanExtras {
-  /** Already filtered (see `filterImportance`); without entries it counts as none. */
+  /** As read; without entries, or with none left by `weights`, it counts as none. */
   readonly imatrix?: ImportanceMatrix;
+  /** Which of its entries to use. Default: all. */
+  readonly weights?: ImportanceFilter;
   /** Default: one file. */
   readonly split?: OutputSplit;
   /** False plans types that cannot be written here as well, to show what they would be. Default true. */
@@ -63,7 +71,10 @@ export function planQuantization(
   if (!fileType?.offered) return emptyPlan(options.fileType, [unknownFileType(options.fileType)]);
 
   const split = extras.split ?? { kind: 'single' };
-  const given = extras.imatrix && extras.imatrix.entries.size > 0 ? extras.imatrix : undefined;
+  const whole = extras.imatrix;
+  const weights = extras.weights ?? {};
+  const chosen = whole && filterImportance(whole, weights);
+  const given = chosen && chosen.entries.size > 0 ? chosen : undefined;
   const overrides = options.metadata ?? [];
   const pruned = pruneLayers(source, options.pruneLayers ?? [], given);
   const { imatrix } = pruned;
@@ -73,6 +84,10 @@ export function planQuantization(
     pruned.tensors,
     given !== undefined,
   );
+  const leftOut = (tensor: GgufTensorInfo): boolean => {
+    const name = pruned.sourceNames.get(tensor.name) ?? tensor.name;
+    return whole !== undefined && whole.entries.has(name) && !chosen?.entries.has(name);
+  };
   const { decisions, rules, problems: choiceProblems } = chooseTypes(ordered, fileType, options, model);
   if (decisions.length < ordered.length) return emptyPlan(fileType.name, choiceProblems);
 
@@ -93,13 +108,14 @@ export function planQuantization(
       ...modelProblems(source),
       ...pruned.problems,
       ...overrideProblems(source, overrides),
-      ...optionProblems(pruned.tensors, options),
+      ...optionProblems(decisions, options),
       ...nameProblems(ordered),
       ...unknownTypeProblems(decisions),
       ...(extras.kernelsRequired === false ? [] : kernelProblems(decisions)),
       ...requantizeProblems(decisions, options.allowRequantize),
       ...hiddenQuantizationProblems(source, decisions, extras.grid, options.allowRequantize),
-      ...importanceProblems(decisions, fileType.name, imatrix),
+      ...(source.tensors.length === 0 ? [] : filterProblems(whole, weights)),
+      ...importanceProblems(decisions, fileType.name, imatrix, leftOut),
       ...fallbackProblems(decisions),
       ...ruleProblems(rules),
       ...runtimeProblems(decisions, options.runtime),

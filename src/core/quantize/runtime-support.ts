@@ -17,6 +17,10 @@ interface Support {
 }
 
 const SUPPORT: ReadonlyMap<string, Support> = new Map([
+  // Pull requests 4773 (merged January 8, 2024) and 4856 (merged January 11) brought them. In the thread of the second a user
+  // runs an IQ2_XS model with b1884 on January 16: the oldest build seen to. The other end is reckoned, not seen: some 10
+  // builds came out a day (b1961 is of January 24), which puts the first merge near b1800 and b1700 a week or more before it.
+  ...['IQ2_XXS', 'IQ2_XS'].map(type => [type, { notIn: 1700, since: 1884 }] as const),
   // January 24 to June 30, 2024.
   ['IQ3_XXS', { notIn: 1961, since: 3265 }],
   // February 5 to June 30, 2024.

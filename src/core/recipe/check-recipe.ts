@@ -5,6 +5,7 @@ import { bitsPerWeight, ggmlTypeByName } from '../ggml/ggml-type.js';
 import { nearestNames } from '../ggml/nearest-name.js';
 import type { GgufModel, GgufTensorInfo } from '../gguf/gguf.js';
 import type { Problem } from '../problem.js';
+import { filterProblems, type ImportanceFilter, type ImportanceMatrix } from '../quantize/importance-matrix.js';
 import { defaultOptions, planQuantization } from '../quantize/plan.js';
 import { fallbackType, fitsShape } from '../quantize/shape-fallback.js';
 import { pruneLayers } from '../quantize/prune-layers.js';
@@ -12,29 +13,36 @@ import { reasonToKeep } from '../quantize/tensor-selection.js';
 import { placeText } from '../text/place-text.js';
 import { formatBitsPerWeight, plural } from '../text/quantity.js';
 import { ruleEffects, type BoundModel, type RuleEffect } from './bound-model.js';
-import { settingRange } from './recipe-settings.js';
+import { settingRange, type RecipeSettings } from './recipe-settings.js';
 import type { RecipeDraft } from './parse-recipe.js';
 import type { RecipeDiagnostic, RecipeRule, TextRange } from './recipe.js';
 
-export type SourceState =
-  | { readonly state: 'bound'; readonly bound: BoundModel }
-  /** The header is being read. */
+/** What is known of a file that could not be read, or not yet. */
+export type UnreadState =
   | { readonly state: 'loading' }
   /** `nearby` are paths of files that exist and might be meant, as they would be written. */
   | { readonly state: 'missing'; readonly nearby: readonly string[] }
   | { readonly state: 'unusable'; readonly problem: Problem };
 
+/** Of the model: its header. */
+export type SourceState = { readonly state: 'bound'; readonly bound: BoundModel } | UnreadState;
+
+/** Of the importance matrix: names and lengths of its entries, whose values cannot be read any more. */
+export type ImatrixState =
+  { readonly state: 'read'; readonly matrix: ImportanceMatrix; readonly problems: readonly Problem[] } | UnreadState;
+
 /** What is known of the files a recipe names; undefined where nothing is named or not known yet. */
 export interface RecipeFacts {
   readonly source?: SourceState;
   readonly output?: { readonly exists: boolean; readonly folderExists: boolean; readonly sameAsSource: boolean };
-  readonly imatrix?: { readonly exists: boolean; readonly nearby: readonly string[] };
+  readonly imatrix?: ImatrixState;
 }
 
 export function checkRecipe(draft: RecipeDraft, facts: RecipeFacts): RecipeDiagnostic[] {
   return [
     ...checkFiles(draft, facts),
-    ...(facts.source?.state === 'bound' ? checkModel(draft, facts.source.bound) : []),
+    ...checkWeights(draft, matrixOf(draft, facts)),
+    ...(facts.source?.state === 'bound' ? checkModel(draft, facts.source.bound, matrixOf(draft, facts)) : []),
   ];
 }
 
@@ -55,14 +63,22 @@ function* checkFiles(draft: RecipeDraft, facts: RecipeFacts): Generator<RecipeDi
   }
   if (source && facts.source?.state === 'unusable') {
     const { problem } = facts.source;
-    yield sourceProblem(source.range, {
+    yield fileProblem(source.range, {
       ...problem,
       severity: 'error',
       message: `\`${source.path}\` cannot be used: ${problem.message}`,
     });
   }
-  if (imatrix && facts.imatrix?.exists === false) {
+  if (imatrix && facts.imatrix?.state === 'missing') {
     yield missingFile('imatrix-missing', 'the importance matrix', imatrix, facts.imatrix.nearby);
+  }
+  if (imatrix && facts.imatrix?.state === 'unusable') {
+    yield fileProblem(imatrix.range, { ...facts.imatrix.problem, severity: 'error' });
+  }
+  if (imatrix && facts.imatrix?.state === 'read') {
+    for (const problem of facts.imatrix.problems) {
+      if (problem.severity !== 'info') yield fileProblem(imatrix.range, problem);
+    }
   }
   if (!output || !facts.output) return;
   if (facts.output.sameAsSource) {
@@ -118,8 +134,41 @@ function missingFile(
   );
 }
 
-/** A problem of the source file under its own code, with its place in that file and its hint: as `inspect` says it. */
-function sourceProblem(range: TextRange, problem: Problem): RecipeDiagnostic {
+/** The matrix under the name the recipe has for it; `none` if the recipe names none, undefined if it is not known. */
+function matrixOf({ imatrix }: RecipeDraft, facts: RecipeFacts): ImportanceMatrix | 'none' | undefined {
+  if (!imatrix) return 'none';
+  return facts.imatrix?.state === 'read' ? { ...facts.imatrix.matrix, name: imatrix.path } : undefined;
+}
+
+/**
+ * Comparisons of texts with entries beyond which they are not made while somebody types: 16 M take about a second. Real ones
+ * are a few texts and 1,000 entries.
+ */
+const MAX_COMPARISONS = 2 ** 24;
+
+/** Texts of `include_weights` and `exclude_weights` that choose nothing. */
+function* checkWeights(
+  { imatrix, settings, type }: RecipeDraft,
+  matrix: ImportanceMatrix | 'none' | undefined,
+): Generator<RecipeDiagnostic> {
+  if (matrix === undefined || !areFewWeights(settings, matrix)) return;
+  for (const problem of filterProblems(matrix === 'none' ? undefined : matrix, weightsOf(settings))) {
+    const range = settingRange(problem.code, problem.message, settings) ?? imatrix?.range ?? type?.range;
+    if (range) yield fileProblem(range, problem);
+  }
+}
+
+function areFewWeights({ includeWeights, excludeWeights }: RecipeSettings, matrix: ImportanceMatrix | 'none'): boolean {
+  const texts = (includeWeights?.length ?? 0) + (excludeWeights?.length ?? 0);
+  return matrix === 'none' || texts * matrix.entries.size <= MAX_COMPARISONS;
+}
+
+function weightsOf({ includeWeights, excludeWeights }: RecipeSettings): ImportanceFilter {
+  return { ...(includeWeights && { include: includeWeights }), ...(excludeWeights && { exclude: excludeWeights }) };
+}
+
+/** A problem of a file the recipe names under its own code, with its place in that file and its hint: as `inspect` says it. */
+function fileProblem(range: TextRange, problem: Problem): RecipeDiagnostic {
   const { code, severity, message, hint } = problem;
   const place = placeText(problem);
   const placed = place === '' ? message : `${message.replace(/[.;]$/, '')}${place}`;
@@ -130,11 +179,15 @@ function withHint(message: string, hint: string | undefined): string {
   return hint === undefined ? message : `${message.replace(/[.;]$/, '')}. ${hint}`;
 }
 
-function* checkModel(draft: RecipeDraft, bound: BoundModel): Generator<RecipeDiagnostic> {
+function* checkModel(
+  draft: RecipeDraft,
+  bound: BoundModel,
+  matrix: ImportanceMatrix | 'none' | undefined,
+): Generator<RecipeDiagnostic> {
   if (draft.source) {
     for (const problem of bound.problems) {
       if (problem.severity === 'info') continue;
-      yield sourceProblem(draft.source.range, problem);
+      yield fileProblem(draft.source.range, problem);
     }
   }
   // A header that is wrong says nothing reliable about tensors.
@@ -147,7 +200,7 @@ function* checkModel(draft: RecipeDraft, bound: BoundModel): Generator<RecipeDia
   }
   // Rules that decide nothing cannot change the plan, and matching them again is most of its cost.
   const deciding = draft.rules.filter((_, index) => (effects[index]?.taken.length ?? 0) > 0);
-  yield* checkPlan(draft, deciding, bound);
+  yield* checkPlan(draft, deciding, bound, matrix);
 }
 
 /** Rules see the names that tensors will have. Not to be asked for without need: matches are remembered per model. */
@@ -157,6 +210,9 @@ function prunedModel(model: GgufModel, layers: readonly number[] | undefined): G
 
 /** Problems of the plan that are said better, and in a better place, by the checks here. */
 const SAID_ELSEWHERE = new Set([
+  'plan/include-weights-unused',
+  'plan/exclude-weights-unused',
+  'plan/no-weights-left',
   'plan/rule-unused',
   'plan/rule-without-effect',
   'plan/rule-shadowed',
@@ -166,20 +222,35 @@ const SAID_ELSEWHERE = new Set([
 ]);
 
 /** What the planner finds when it carries the recipe out: substitutions, requantization, kernels that are missing. */
-function* checkPlan(draft: RecipeDraft, rules: readonly RecipeRule[], bound: BoundModel): Generator<RecipeDiagnostic> {
+function* checkPlan(
+  draft: RecipeDraft,
+  rules: readonly RecipeRule[],
+  bound: BoundModel,
+  matrix: ImportanceMatrix | 'none' | undefined,
+): Generator<RecipeDiagnostic> {
   const { type, source } = draft;
   if (!type || !source) return;
+  const imatrix = typeof matrix === 'object' && areFewWeights(draft.settings, matrix) ? matrix : undefined;
   const plan = planQuantization(
     bound.model,
     { ...defaultOptions(type.name), rules, onFallback: draft.fallback, ...draft.settings.options },
-    draft.settings.keepSplit ? { split: { kind: 'keep' } } : {},
+    {
+      ...(draft.settings.keepSplit && { split: { kind: 'keep' } }),
+      ...(imatrix && { imatrix, weights: weightsOf(draft.settings) }),
+    },
   );
   const byRule = new Map(plan.tensors.map(tensor => [tensor.name, tensor.rule]));
   const perTensor = new Map<string, Problem[]>();
+  const ofMatrix = new Map<string, Problem[]>();
   for (const problem of plan.problems) {
     if (SAID_ELSEWHERE.has(problem.code)) continue;
     // Whether the matrix has what a type needs is known only when it is read.
-    if (/imatrix-required|without-imatrix/.test(problem.code) && draft.imatrix) continue;
+    if (/imatrix-required|without-imatrix/.test(problem.code) && draft.imatrix && !imatrix) continue;
+    if (draft.imatrix && problem.code.startsWith('plan/imatrix-')) {
+      const kind = `${problem.severity} ${problem.code}`;
+      ofMatrix.set(kind, [...(ofMatrix.get(kind) ?? []), problem]);
+      continue;
+    }
     if (problem.code === 'plan/shape-mismatch' || problem.code === 'plan/no-fallback') {
       const decidedByRule = rules.some(rule => byRule.get(problem.subject ?? '')?.startsWith(rule.label));
       if (!decidedByRule) perTensor.set(problem.code, [...(perTensor.get(problem.code) ?? []), problem]);
@@ -202,9 +273,18 @@ function* checkPlan(draft: RecipeDraft, rules: readonly RecipeRule[], bound: Bou
     const [first] = problems;
     if (!first) continue;
     const range = settingRange(first.code, first.message, draft.settings) ?? type.range;
-    const more = problems.length > 1 ? ` The same holds for ${problems.length - 1} more.` : '';
-    yield diagnostic(code.replace('plan/', ''), first.severity, range, withHint(first.message + more, first.hint));
+    const { severity, message, hint } = withMore(first, problems.length);
+    yield diagnostic(code.replace('plan/', ''), severity, range, withHint(message, hint));
   }
+  for (const problems of ofMatrix.values()) {
+    const [first] = problems;
+    if (first && draft.imatrix) yield fileProblem(draft.imatrix.range, withMore(first, problems.length));
+  }
+}
+
+/** The first of several problems of a kind. */
+function withMore(first: Problem, count: number): Problem {
+  return count > 1 ? { ...first, message: `${first.message} The same holds for ${count - 1} more.` } : first;
 }
 
 function* checkRule(

@@ -160,6 +160,9 @@ const SETTING_BY_CODE: readonly (readonly [code: RegExp, key: string])[] = [
   [/^plan\/(?:unknown-runtime|runtime-)/, 'runtime'],
   [/^plan\/(?:no-output-tensor|options-contradict)$/, 'leave_output_tensor'],
   [/^plan\/no-token-embedding$/, 'token_embedding_type'],
+  [/^plan\/output-type-tied$/, 'output_tensor_type'],
+  [/^plan\/include-weights-unused$/, 'include_weights'],
+  [/^plan\/exclude-weights-unused$/, 'exclude_weights'],
 ];
 
 /** Where a problem of the plan comes from a setting: the range of that. */

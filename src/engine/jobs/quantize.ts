@@ -9,11 +9,7 @@ import { ggmlType } from '../../core/ggml/ggml-type.js';
 import { parseShardName, shardName } from '../../core/gguf/shards.js';
 import { layOutHeader, outputMetadata, type GgufHeader } from '../../core/gguf/write.js';
 import { firstError, QuantsmithError, throwReport, type Problem } from '../../core/problem.js';
-import {
-  filterImportance,
-  type ImportanceEntry,
-  type ImportanceMatrix,
-} from '../../core/quantize/importance-matrix.js';
+import type { ImportanceEntry, ImportanceMatrix } from '../../core/quantize/importance-matrix.js';
 import { outputByteLength, preflight, resourceForecast } from '../../core/quantize/preflight.js';
 import { headerByteLengths } from '../../core/quantize/plan-metadata.js';
 import { planQuantization } from '../../core/quantize/plan.js';
@@ -144,16 +140,12 @@ async function prepare(
   signal: AbortSignal,
 ): Promise<Prepared> {
   const { model } = source;
-  const imatrix =
-    opened &&
-    filterImportance(
-      { ...opened.matrix, name: job.imatrixName ?? opened.matrix.name },
-      {
-        ...(job.includeWeights && { include: job.includeWeights }),
-        ...(job.excludeWeights && { exclude: job.excludeWeights }),
-      },
-    );
-  const extras = { ...(imatrix && { imatrix }), split: splitOf(job) };
+  const imatrix = opened && { ...opened.matrix, name: job.imatrixName ?? opened.matrix.name };
+  const weights = {
+    ...(job.includeWeights && { include: job.includeWeights }),
+    ...(job.excludeWeights && { exclude: job.excludeWeights }),
+  };
+  const extras = { ...(imatrix && { imatrix }), weights, split: splitOf(job) };
   const planned = planQuantization(model, job.options, extras);
   const grid = findQuantizationGrid(await sampleWeights(model, planned.tensors, signal));
   const plan = grid ? planQuantization(model, job.options, { ...extras, grid }) : planned;

@@ -21,7 +21,7 @@ export class DiagnosticsFeature implements Feature {
   constructor(private readonly services: Services) {}
 
   register(): void {
-    const { connection, documents, models, analyses } = this.services;
+    const { connection, documents, models, matrices, analyses } = this.services;
     documents.onOpen(document => this.#schedule(document.uri, 0));
     documents.onChange(({ document }) => this.#schedule(document.uri, DEBOUNCE_MS));
     documents.onClose(uri => {
@@ -29,11 +29,14 @@ export class DiagnosticsFeature implements Feature {
       this.#timers.delete(uri);
       void connection.sendDiagnostics({ uri, diagnostics: [] });
     });
-    models.onChange(path => {
+    const onChange = (changed: string): void => {
       for (const document of documents.all()) {
-        if (analyses.sourcePath(document) === path) this.#schedule(document.uri, 0);
+        const paths = [analyses.sourcePath(document), analyses.imatrixPath(document)];
+        if (paths.includes(changed)) this.#schedule(document.uri, 0);
       }
-    });
+    };
+    models.onChange(onChange);
+    matrices.onChange(onChange);
   }
 
   dispose(): void {

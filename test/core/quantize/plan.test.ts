@@ -315,6 +315,59 @@ test('entries are filtered by substring, and none left means no matrix', () => {
   expect(none.metadataChanges).toEqual(planQuantization(source(), defaultOptions('Q4_0')).metadataChanges);
 });
 
+test('texts that choose no entries are named, and entries left out are not called missing', () => {
+  const said = (extras: PlanExtras, type = 'Q4_0') =>
+    planQuantization(source(), { ...defaultOptions(type), pure: true }, { kernelsRequired: false, ...extras })
+      .problems.filter(({ code }) => /weights|imatrix/.test(code))
+      .map(({ severity, code, message }) => `${severity} ${code}: ${message}`);
+  const imatrix = matrix({ 'blk.0.attn_v.weight': 256, 'blk.0.ffn_down.weight': 256, 'blk.1.attn_v.weight': 256 });
+  expect(said({ imatrix, weights: { exclude: ['attn'] } })).toEqual([
+    'info plan/imatrix-entry-left-out: The entries of i.gguf for 2 tensors are left out as asked, so these are quantized without importance weights: blk.0.attn_v.weight, blk.1.attn_v.weight.',
+    'warning plan/imatrix-missing-entry: i.gguf has no entry for 1 tensor, quantized without importance weights: blk.1.ffn_down.weight.',
+  ]);
+  expect(said({ imatrix, weights: { include: ['attn', 'x"y'], exclude: ['zz', 'zz'] } }).slice(0, 2)).toEqual([
+    'warning plan/include-weights-unused: Importance weights to include: expected part of the name of an entry of i.gguf, found "x\\"y", which none of its 3 entries contains.',
+    'warning plan/exclude-weights-unused: Importance weights to exclude: expected part of the name of an entry of i.gguf, found "zz", which none of its 3 entries contains.',
+  ]);
+  expect(said({ weights: { include: ['a'], exclude: ['b', 'c', 'd', 'e'] } })).toEqual([
+    'warning plan/include-weights-unused: Importance weights to include are named ("a"), and there is no importance matrix: they do nothing.',
+    'warning plan/exclude-weights-unused: Importance weights to exclude are named ("b", "c", "d", …), and there is no importance matrix: they do nothing.',
+  ]);
+  expect(said({ imatrix, weights: { exclude: ['blk'] } })[0]).toBe(
+    'warning plan/no-weights-left: All 3 entries of i.gguf are left out, so the result is that without an importance matrix.',
+  );
+  expect(said({ imatrix, weights: { exclude: ['attn'] } }, 'IQ2_XS')[0]).toContain(
+    'the entries chosen of the matrix leave out blk.0.attn_v.weight, blk.1.attn_v.weight.',
+  );
+});
+
+test('a type for an output matrix that is the token embedding: what it does, and when it does nothing', () => {
+  const said = (options: Partial<QuantizeOptions>, input = source()) => {
+    const plan = planQuantization(input, { ...defaultOptions('Q4_K_M'), outputTensorType: 'Q8_0', ...options });
+    const problems = plan.problems.filter(({ code }) => code === 'plan/output-type-tied');
+    const embedding = plan.tensors.find(({ name }) => /^(?:token_embd|output)\.weight$/.test(name));
+    return [embedding?.toType, ...problems.map(({ severity, message }) => `${severity}: ${message}`)];
+  };
+  const tied = 'There is no output.weight: this model uses its token embedding as output matrix';
+  expect(said({})).toEqual([
+    'Q8_0',
+    `info: ${tied}. The type for output.weight, Q8_0, is asked for token_embd.weight instead, as in llama-quantize.`,
+  ]);
+  for (const [options, type, why] of [
+    [{ tokenEmbeddingType: 'F16' }, 'F16', 'token embedding type'],
+    [{ pure: true }, 'Q4_K', 'pure Q4_K'],
+    [{ rules: [rule('token_embd.weight', 'Q5_0')] }, 'Q5_0', 'token_embd.weight=Q5_0'],
+    [{ fileType: 'F16' }, 'F16', 'file type F16'],
+  ] as const) {
+    expect(said(options)).toEqual([
+      type,
+      `warning: ${tied}. The type for output.weight, Q8_0, does nothing: token_embd.weight becomes ${type} (${why}).`,
+    ]);
+  }
+  expect(said({}, source('output.weight 256x8 F16'))).toEqual(['Q8_0']);
+  expect(said({}, source('blk.0.attn_v.weight 256x8 F16'))[1]).toMatch(/^warning: .* does nothing\.$/);
+});
+
 test('metadata: llama-quantize’s keys in its order, long names cut at 127 bytes without splitting a character', () => {
   const imatrix = matrix({ 'blk.0.attn_v.weight': 256 }, { name: `${'x'.repeat(126)}é.gguf` });
   const input = source(MODEL, [

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { GGML_TYPES } from '../../../src/core/ggml/ggml-type.js';
 import { checkRecipe, type RecipeFacts } from '../../../src/core/recipe/check-recipe.js';
+import { importanceEntry } from '../../fixtures/importance.js';
 import { annotate, stripAnnotations } from './annotate.js';
 import { exampleModel, tensor } from './model.js';
 import { yamlParser } from './yaml.js';
@@ -19,7 +20,37 @@ const WORLDS: Readonly<Record<string, RecipeFacts>> = {
   missing: {
     source: { state: 'missing', nearby: ['./model-f16.gguf', './other.gguf'] },
     output: { exists: false, folderExists: false, sameAsSource: false },
-    imatrix: { exists: false, nearby: [] },
+    imatrix: { state: 'missing', nearby: [] },
+  },
+  matrix: {
+    source: { state: 'bound', bound: exampleModel() },
+    imatrix: {
+      state: 'read',
+      problems: [{ code: 'imatrix/negative', severity: 'warning', message: 'm.gguf: found -1.' }],
+      matrix: {
+        name: '/elsewhere/m.gguf',
+        format: 'gguf',
+        datasets: [],
+        chunkCount: 1,
+        entries: new Map([
+          ['blk.0.ffn_down.weight', importanceEntry(new Float32Array(4864))],
+          ['blk.1.ffn_down.weight', importanceEntry(new Float32Array(7))],
+          ['blk.2.ffn_down.weight', importanceEntry(new Float32Array(7))],
+          ['blk.9.ffn_down.weight', importanceEntry(new Float32Array(7))],
+        ]),
+      },
+    },
+  },
+  'not a matrix': {
+    imatrix: {
+      state: 'unusable',
+      problem: {
+        code: 'imatrix/not-imatrix',
+        severity: 'error',
+        message: 'expected sums, found none.',
+        hint: 'Make one.',
+      },
+    },
   },
   unusable: {
     source: {
@@ -44,7 +75,7 @@ const TENSOR_TYPES = GGML_TYPES.filter(({ canQuantize }) => canQuantize)
 
 async function check(section: string): Promise<string> {
   const [heading = '', ...rest] = section.split('\n');
-  const world = WORLDS[/\[(\w+)\]/.exec(heading)?.[1] ?? 'unbound'];
+  const world = WORLDS[/\[([\w ]+)\]/.exec(heading)?.[1] ?? 'unbound'];
   if (!world) throw new Error(`no such world: ${heading}`);
   const text = stripAnnotations(rest.join('\n'));
   const parsed = (await yamlParser()).parseRecipeText(text);
