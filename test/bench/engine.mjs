@@ -13,7 +13,7 @@
 //
 // The peer runs with its best settings: flash attention as it chooses, weights repacked. How each row is measured:
 //   generation, prompt   `quantsmith bench -r 1` and `llama-bench -r 1`: both warm up, then time tokens one by one from an
-//                        empty text, and a prompt in batches of 512, without loading
+//                        empty text, and a prompt, without loading
 //   first token          whole processes, from start to end: `quantsmith generate -n 1` and `llama-completion -n 1
 //                        --no-warmup`, a prompt of one word, page cache warm
 //   memory               the most that is resident during `bench` with the whole prompt, without the mapped model's pages
