@@ -1,5 +1,5 @@
-// MXFP4 and NVFP4 with one block (sub-block of NVFP4) per lane. The scale is made by the reference's code, one per
-// block; the time goes into the nearest of eight magnitudes per weight.
+// MXFP4 with the weights in the order of memory (quantize-plain-inl.h), NVFP4 with one sub-block per lane. The scale is
+// made by the reference's code, one per block; the time goes into the nearest of eight magnitudes per weight.
 //
 // The reference compares eight distances, 35 operations. The distances to the two nearest magnitudes are exact around
 // the middle between them (each is at most half or twice the other number), so counting the middles below a weight
