@@ -8,7 +8,7 @@
 //            Q4_0           Q4_1           Q5_0           Q8_0           MXFP4          TQ1_0          TQ2_0
 //   AVX2     0.55 -> 0.40   0.61 -> 0.46   0.63 -> 0.49   0.68 -> 0.38   0.66 -> 0.66   0.45 -> 0.35   0.39 -> 0.28
 //   WASM     1.94 -> 0.77   1.90 -> 0.85   1.96 -> 0.88   2.23 -> 0.85   2.74 -> 1.23   1.76 -> 0.94   1.21 -> 0.70
-// (0.25 of it in WASM, 0.05 with AVX2, by reading halves in larger pieces and looking for NaN in the file's format.)
+// In WASM 0.2 of it came from reading halves in larger pieces, in both some from looking for NaN in the file's format.
 // Codes that went through memory as bytes made AVX2 slower than before: 0.78 for Q4_0.
 #pragma once
 
