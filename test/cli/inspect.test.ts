@@ -338,8 +338,8 @@ describe('paths', () => {
 });
 
 test('texts of any length are printed whole, characters at the joints included', async () => {
-  // Three bytes a character: no power of two falls between two of them for long.
-  const long = `a${'你\u0001'.repeat(400_000)}`;
+  // Pieces are powers of two long, and such a place is two bytes into a character of three.
+  const long = `ab${'你\u0001'.repeat(400_000)}`;
   const name = file('long.gguf', `string long = ${JSON.stringify(long)}`);
   const json = await inspect(name, '--json');
   const { metadata } = JSON.parse(json.stdout) as { metadata: Record<string, unknown> };
