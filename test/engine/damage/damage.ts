@@ -126,7 +126,7 @@ const TEXT_DAMAGE: readonly ((lines: string[], random: Random) => void)[] = [
   function otherPlace(lines, random) {
     const at = pick(random, places(lines, /^tensor /));
     const place = pick(random, [0, 1, 2, 16, 32, 1024, 2 ** 20, 2 ** 31, 2 ** 40]);
-    changed(lines, at, /$/, ` @${place}`);
+    changed(lines, at, /( @\d+)?$/, ` @${place}`);
   },
   function namesExchanged(lines, random) {
     const [a, b] = [pick(random, places(lines, /^tensor /)), pick(random, places(lines, /^tensor /))];
