@@ -10,7 +10,6 @@ namespace {
 struct Lanes {
   using F = __m256;
   using I = __m256i;
-  using F4 = __m128;
   static constexpr size_t rows = 8, float_lanes = 8;
   static constexpr bool has_any_group = true;
 
@@ -31,12 +30,9 @@ struct Lanes {
     }
   }
 
-  static F4 set4(float v) { return _mm_set1_ps(v); }
-  static F4 set4(float a, float b, float c, float d) { return _mm_setr_ps(a, b, c, d); }
-  static F4 add4(F4 a, F4 b) { return _mm_add_ps(a, b); }
-  static F4 sub4(F4 a, F4 b) { return _mm_sub_ps(a, b); }
-  static F4 mul4(F4 a, F4 b) { return _mm_mul_ps(a, b); }
-  static void store4(float* p, F4 v) { _mm_storeu_ps(p, v); }
+  static F set_all(float a, float b, float c, float d, float e, float f, float g, float h) {
+    return _mm256_setr_ps(a, b, c, d, e, f, g, h);
+  }
 
   static I zero_i() { return _mm256_setzero_si256(); }
   static I set_i(int32_t v) { return _mm256_set1_epi32(v); }
@@ -46,9 +42,10 @@ struct Lanes {
 
   static float half(uint16_t bits) { return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(bits))); }
 
-  static F4 halves4(uint16_t a, uint16_t b, uint16_t c, uint16_t d) {
-    const __m128i bits = _mm_insert_epi16(_mm_insert_epi16(_mm_insert_epi16(_mm_cvtsi32_si128(a), b, 1), c, 2), d, 3);
-    return _mm_cvtph_ps(bits);
+  static F halves(uint16_t a, uint16_t b, uint16_t c, uint16_t d, uint16_t e, uint16_t f, uint16_t g, uint16_t h) {
+    const auto two = [](uint16_t x, uint16_t y) { return _mm_insert_epi16(_mm_cvtsi32_si128(x), y, 1); };
+    const __m128i low = _mm_unpacklo_epi32(two(a, b), two(c, d)), high = _mm_unpacklo_epi32(two(e, f), two(g, h));
+    return _mm256_cvtph_ps(_mm_unpacklo_epi64(low, high));
   }
 
   // A NaN becomes the one that the scalar rounding makes of it.
@@ -63,64 +60,76 @@ struct Lanes {
     ScalarOps::round_to_half(x + i, count - i, target + i);
   }
 
-  template <size_t count>
-  static void lookup_nibbles(const int8_t* table, const uint8_t* packed, int8_t* target) {
-    const __m128i low_bits = _mm_set1_epi8(15);
-    const __m128i values = _mm_loadu_si128(reinterpret_cast<const __m128i*>(table));
-    const __m128i bytes = count == 16 ? _mm_loadu_si128(reinterpret_cast<const __m128i*>(packed))
-                                      : _mm_loadl_epi64(reinterpret_cast<const __m128i*>(packed));
-    const __m128i low = _mm_shuffle_epi8(values, _mm_and_si128(bytes, low_bits));
-    const __m128i high = _mm_shuffle_epi8(values, _mm_and_si128(_mm_srli_epi16(bytes, 4), low_bits));
-    if (count == 16) {
-      store_i(target, _mm256_set_m128i(high, low));
-    } else {
-      _mm_storeu_si128(reinterpret_cast<__m128i*>(target), _mm_unpacklo_epi64(low, high));
-    }
+  // Both halves of a register get the sixteen bytes, and the upper one shifts them.
+  static U8x32 nibbles(const uint8_t* packed) {
+    const I shift = _mm256_setr_epi32(0, 0, 0, 0, 4, 4, 4, 4);
+    return bytes_of(_mm256_and_si256(_mm256_srlv_epi32(load_twice(packed), shift), _mm256_set1_epi8(15)));
+  }
+
+  static I16x16 widened(U8x16 bytes) {
+    return __builtin_bit_cast(I16x16, _mm256_cvtepu8_epi16(__builtin_bit_cast(__m128i, bytes)));
+  }
+
+  static U8x32 lookup(const int8_t* table, U8x32 index) {
+    return bytes_of(_mm256_shuffle_epi8(load_twice(table), __builtin_bit_cast(I, index)));
   }
 
   // ---- Sums along a row: a vector's lanes are parts of one sum ----
 
-  // Pairs of products as 16 bits. A signed code gives its sign to the input's, which is never -128.
-  template <bool is_signed>
+  // Pairs of products as 16 bits. Of signed factors one gives its sign to the other, which must not be -128: an input's
+  // code never is, and when no code is either, all rows share the magnitudes of the input.
+  template <class Format>
   static I pairs(I codes, I x) {
-    return is_signed ? _mm256_maddubs_epi16(_mm256_abs_epi8(codes), _mm256_sign_epi8(x, codes))
-                     : _mm256_maddubs_epi16(codes, x);
+    if (!Format::is_signed) return _mm256_maddubs_epi16(codes, x);
+    if (Format::max_code <= 127) return _mm256_maddubs_epi16(_mm256_abs_epi8(x), _mm256_sign_epi8(codes, x));
+    return _mm256_maddubs_epi16(_mm256_abs_epi8(codes), _mm256_sign_epi8(x, codes));
   }
 
-  template <bool is_signed>
-  static I dot_32(const int8_t* codes, const int8_t* x) {
-    return _mm256_madd_epi16(pairs<is_signed>(load_i(codes), load_i(x)), _mm256_set1_epi16(1));
+  template <class Format>
+  static I dot_32(U8x32 codes, const int8_t* x) {
+    return _mm256_madd_epi16(pairs<Format>(__builtin_bit_cast(I, codes), load_i(x)), _mm256_set1_epi16(1));
   }
 
-  template <bool is_signed>
-  static I dot_256(const Unit256& unit, const int8_t* x) {
-    // Scales 0, 2, .. 14 in the lower half and 1, 3, .. 15 in the upper one, where the weights they belong to are.
+  // The scales of eight chunks of 32 weights, each in a pair of 16-bit lanes: of chunks 0 .. 3 and of 4 .. 7; in the
+  // lower half for the first 16 weights, in the upper one for the others.
+  struct Scales {
+    I first, last;
+  };
+  template <size_t sub>
+  static Scales scales_of(I16x16 scales) {
+    const I all = __builtin_bit_cast(I, scales);
+    if constexpr (sub == 32)
+      return {_mm256_permute2x128_si256(all, all, 0x00), _mm256_permute2x128_si256(all, all, 0x11)};
     const I gather = _mm256_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15,  //
                                       0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15);
-    const I scales = _mm256_permute4x64_epi64(_mm256_shuffle_epi8(load_i(unit.scales), gather), 0xd8);
-    I sums = zero_i();
-#pragma GCC unroll 8
-    for (int j = 0; j < 8; ++j) {
-      const I both = _mm256_set1_epi16(static_cast<int16_t>(2 * j | (2 * j + 1) << 8));
-      const I part = pairs<is_signed>(load_i(unit.codes + 32 * j), load_i(x + 32 * j));
-      sums = add_i(sums, _mm256_madd_epi16(part, _mm256_shuffle_epi8(scales, both)));
-    }
-    return sums;
+    const I halved = _mm256_permute4x64_epi64(_mm256_shuffle_epi8(all, gather), 0xd8);
+    return {_mm256_unpacklo_epi16(halved, halved), _mm256_unpackhi_epi16(halved, halved)};
   }
 
-  static I dot_mins(const int16_t* mins, const int16_t* sums) { return _mm256_madd_epi16(load_i(mins), load_i(sums)); }
-
-  // The four sums, whole.
-  static F4 totals4(const I* sums, int32_t more = 0) {
-    const I all = _mm256_hadd_epi32(_mm256_hadd_epi32(sums[0], sums[1]), _mm256_hadd_epi32(sums[2], sums[3]));
-    const __m128i total = _mm_add_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1));
-    return _mm_cvtepi32_ps(_mm_add_epi32(total, _mm_set1_epi32(more)));
+  // The products of chunk j, times its scales.
+  template <class Format, size_t j>
+  static I scaled_dot(U8x32 codes, const int8_t* x, const Scales& scales) {
+    const I scale = _mm256_shuffle_epi32(j < 4 ? scales.first : scales.last, j % 4 * 0x55);
+    return _mm256_madd_epi16(pairs<Format>(__builtin_bit_cast(I, codes), load_i(x)), scale);
   }
 
-  // ---- Four rows of 32 codes in nibbles, two rows to a register ----
+  static I dot_mins(I16x16 mins, const int16_t* sums) {
+    return _mm256_madd_epi16(__builtin_bit_cast(I, mins), load_i(sums));
+  }
+
+  // The sums of eight rows, whole: `sum_of(r)` has parts of that of row r in its lanes.
+  template <class SumOf>
+  static I totals(const SumOf& sum_of) {
+    const auto both = [&](auto r) __attribute__((always_inline)) {  // of row r in the lower half, of r + 4 in the upper
+      const I a = sum_of(r), b = sum_of(Index<r + 4>());
+      return add_i(_mm256_blend_epi32(a, b, 0xf0), _mm256_permute2x128_si256(a, b, 0x21));
+    };
+    return add_quads(add_pairs(both(Index<0>()), both(Index<1>())), add_pairs(both(Index<2>()), both(Index<3>())));
+  }
+
+  // ---- Eight rows of 32 codes in nibbles, two rows to a register ----
   //
-  // A register has the codes 0 .. 15 of two rows, another 16 .. 31, so half the sums are left to fold: with one input
-  // Q4_0 went from 30-41 to 49 GOP/s and IQ4_NL from 24 to 33-41 (from the cache, AMD Zen 3, a busy machine).
+  // A register has the codes 0 .. 15 of two rows, another 16 .. 31, so fewer sums are left to fold.
 
   struct PairedCodes {
     I low, high;  // codes 0 .. 15 and 16 .. 31: of one row in the lower half, of another in the upper one
@@ -141,17 +150,27 @@ struct Lanes {
     return looked_up(kE2M1, paired_nibbles(a.codes, b.codes));
   }
 
-  // The four sums of products with 32 codes of an input, plus `more`.
-  template <bool is_signed, int max_code, class Block>
-  static F4 paired_totals(const Block* const* rows, size_t block, const int8_t* x, int32_t more) {
-    const I x_low = _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(x)));
-    const I x_high = _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(x + 16)));
-    const I first = paired_sums<is_signed, max_code>(paired(rows[0][block], rows[1][block]), x_low, x_high);
-    const I second = paired_sums<is_signed, max_code>(paired(rows[2][block], rows[3][block]), x_low, x_high);
-    const I halves = _mm256_hadd_epi32(first, second);  // rows 0 0 2 2 | 1 1 3 3
-    const I whole = add_i(halves, _mm256_shuffle_epi32(halves, 0xb1));
-    const __m128i total = _mm_blend_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1), 0xa);
-    return _mm_cvtepi32_ps(_mm_add_epi32(total, _mm_set1_epi32(more)));
+  // The sums of products with 32 codes of an input, of the rows of pairs (r, r + 4). `fit` sums of two products can be
+  // added in 16 bits.
+  template <class Format, size_t fit>
+  static I paired_totals(const PairedCodes* pairs_of_rows, const int8_t* x) {
+    const I x_low = load_twice(x), x_high = load_twice(x + 16);
+    I sums[4];
+    for (size_t p = 0; p < 4; ++p) {
+      const I low = pairs<Format>(pairs_of_rows[p].low, x_low), high = pairs<Format>(pairs_of_rows[p].high, x_high);
+      sums[p] = fit >= 2 ? _mm256_add_epi16(low, high) : add_i(add_neighbours(low), add_neighbours(high));
+    }
+    // Narrow as long as they fit.
+    if (fit == 2) {
+      for (size_t p = 0; p < 4; ++p) sums[p] = add_neighbours(sums[p]);
+    }
+    I first = fit >= 4 ? add_narrow_pairs(sums[0], sums[1]) : add_pairs(sums[0], sums[1]);
+    I last = fit >= 4 ? add_narrow_pairs(sums[2], sums[3]) : add_pairs(sums[2], sums[3]);
+    if (fit >= 8) {
+      return add_neighbours(_mm256_add_epi16(_mm256_unpacklo_epi64(first, last), _mm256_unpackhi_epi64(first, last)));
+    }
+    if (fit == 4) first = add_neighbours(first), last = add_neighbours(last);
+    return add_quads(first, last);
   }
 
   // ---- Panels: lane r belongs to row r ----
@@ -252,17 +271,22 @@ struct Lanes {
     return {_mm256_or_si256(codes.low, fifth(first)), _mm256_or_si256(codes.high, fifth(second))};
   }
   static PairedCodes looked_up(const int8_t* table, PairedCodes codes) {
-    const I values = _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table)));
+    const I values = load_twice(table);
     return {_mm256_shuffle_epi8(values, codes.low), _mm256_shuffle_epi8(values, codes.high)};
   }
-  template <bool is_signed, int max_code>
-  static I paired_sums(PairedCodes codes, I x_low, I x_high) {
-    const I low = pairs<is_signed>(codes.low, x_low), high = pairs<is_signed>(codes.high, x_high);
-    const I ones = _mm256_set1_epi16(1);
-    if (max_code * 127 * 4 <= 32767) return _mm256_madd_epi16(_mm256_add_epi16(low, high), ones);
-    return add_i(_mm256_madd_epi16(low, ones), _mm256_madd_epi16(high, ones));
+  // Sums of neighbours of 16 bits.
+  static I add_neighbours(I pairs) { return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)); }
+  // In each half: lanes 0 and 2 of a, of b, lanes 1 and 3 of a, of b.
+  static I add_pairs(I a, I b) { return add_i(_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b)); }
+  static I add_narrow_pairs(I a, I b) {
+    return _mm256_add_epi16(_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b));
   }
+  static I add_quads(I a, I b) { return add_i(_mm256_unpacklo_epi64(a, b), _mm256_unpackhi_epi64(a, b)); }
 
+  static U8x32 bytes_of(I v) { return __builtin_bit_cast(U8x32, v); }
+  static I load_twice(const void* p) {
+    return _mm256_broadcastsi128_si256(_mm_loadu_si128(static_cast<const __m128i*>(p)));
+  }
   static I load_i(const void* p) { return _mm256_loadu_si256(static_cast<const I*>(p)); }
   static void store_i(void* p, I v) { _mm256_storeu_si256(static_cast<I*>(p), v); }
   static I broadcast(const void* p) {

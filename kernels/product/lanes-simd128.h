@@ -19,7 +19,6 @@ struct Lanes {
   struct I {
     v128_t low, high;
   };
-  using F4 = v128_t;
   static constexpr size_t rows = 8, float_lanes = 8;
   static constexpr bool has_any_group = false;  // the last inputs of a prompt one by one: less code to ship
 #if defined(__wasm_relaxed_simd__)
@@ -53,12 +52,9 @@ struct Lanes {
     for (size_t i = 0; i < count; ++i) p[i] = eight[i];
   }
 
-  static F4 set4(float v) { return wasm_f32x4_splat(v); }
-  static F4 set4(float a, float b, float c, float d) { return wasm_f32x4_make(a, b, c, d); }
-  static F4 add4(F4 a, F4 b) { return wasm_f32x4_add(a, b); }
-  static F4 sub4(F4 a, F4 b) { return wasm_f32x4_sub(a, b); }
-  static F4 mul4(F4 a, F4 b) { return wasm_f32x4_mul(a, b); }
-  static void store4(float* p, F4 v) { wasm_v128_store(p, v); }
+  static F set_all(float a, float b, float c, float d, float e, float f, float g, float h) {
+    return {wasm_f32x4_make(a, b, c, d), wasm_f32x4_make(e, f, g, h)};
+  }
 
   static I zero_i() { return {wasm_i32x4_splat(0), wasm_i32x4_splat(0)}; }
   static I set_i(int32_t v) { return {wasm_i32x4_splat(v), wasm_i32x4_splat(v)}; }
@@ -67,73 +63,73 @@ struct Lanes {
   static F to_float(I a) { return {wasm_f32x4_convert_i32x4(a.low), wasm_f32x4_convert_i32x4(a.high)}; }
 
   static float half(uint16_t bits) { return kHalves[bits]; }
-  static F4 halves4(uint16_t a, uint16_t b, uint16_t c, uint16_t d) {
-    return wasm_f32x4_make(kHalves[a], kHalves[b], kHalves[c], kHalves[d]);
+  static F halves(uint16_t a, uint16_t b, uint16_t c, uint16_t d, uint16_t e, uint16_t f, uint16_t g, uint16_t h) {
+    return set_all(half(a), half(b), half(c), half(d), half(e), half(f), half(g), half(h));
   }
   static void round_to_half(const float* x, size_t count, float* target) { ScalarOps::round_to_half(x, count, target); }
 
-  template <size_t count>
-  static void lookup_nibbles(const int8_t* table, const uint8_t* packed, int8_t* target) {
+  static U8x32 nibbles(const uint8_t* packed) {
+    const v128_t bytes = wasm_v128_load(packed);
+    return bytes_of(wasm_v128_and(bytes, wasm_i8x16_splat(15)), wasm_u8x16_shr(bytes, 4));
+  }
+  static I16x16 widened(U8x16 bytes) { return __builtin_convertvector(bytes, I16x16); }
+  static U8x32 lookup(const int8_t* table, U8x32 index) {
     const v128_t values = wasm_v128_load(table);
-    const v128_t bytes = count == 16 ? wasm_v128_load(packed) : wasm_v128_load64_zero(packed);
-    const v128_t low = lookup(values, wasm_v128_and(bytes, wasm_i8x16_splat(15)));
-    const v128_t high = lookup(values, wasm_u8x16_shr(bytes, 4));
-    if (count == 16) {
-      wasm_v128_store(target, low);
-      wasm_v128_store(target + 16, high);
-    } else {
-      wasm_v128_store(target, wasm_i64x2_shuffle(low, high, 0, 2));
-    }
+    return bytes_of(lookup(values, of<0>(index)), lookup(values, of<1>(index)));
   }
 
   // ---- Sums along a row: a vector's lanes are parts of one sum ----
 
-  template <bool is_signed>
-  static I dot_32(const int8_t* codes, const int8_t* x) {
-    if constexpr (has_byte_pairs && !is_signed) {
+  template <class Format>
+  static I dot_32(U8x32 codes, const int8_t* x) {
+    if constexpr (has_byte_pairs && !Format::is_signed) {
       // Four products of at most 63 * 127 fit 16 bits.
-      const v128_t four = wasm_i16x8_add(byte_pairs(codes, x), byte_pairs(codes + 16, x + 16));
+      const v128_t first = byte_pairs(of<0>(codes), wasm_v128_load(x));
+      const v128_t four = wasm_i16x8_add(first, byte_pairs(of<1>(codes), wasm_v128_load(x + 16)));
       return {wasm_i32x4_extadd_pairwise_i16x8(four), wasm_i32x4_splat(0)};
     } else {
-      return {wasm_i32x4_add(wide_dot<is_signed>(codes, x), wide_dot<is_signed>(codes + 16, x + 16)),
-              wasm_i32x4_add(wide_dot<is_signed>(codes + 8, x + 8), wide_dot<is_signed>(codes + 24, x + 24))};
+      return {wasm_i32x4_add(wide_dot<Format, false>(of<0>(codes), x), wide_dot<Format, false>(of<1>(codes), x + 16)),
+              wasm_i32x4_add(wide_dot<Format, true>(of<0>(codes), x), wide_dot<Format, true>(of<1>(codes), x + 16))};
     }
   }
 
-  template <bool is_signed>
-  static I dot_256(const Unit256& unit, const int8_t* x) {
-    I sums = zero_i();
-#pragma clang loop unroll_count(4)
-    for (size_t s = 0; s < 16; ++s) {
-      const v128_t scale = wasm_v128_load16_splat(unit.scales + s);
-      const int8_t* codes = unit.codes + 16 * s;
-      if constexpr (has_byte_pairs && !is_signed) {
-        v128_t& sum = s % 2 == 0 ? sums.low : sums.high;
-        sum = wasm_i32x4_add(sum, wasm_i32x4_dot_i16x8(byte_pairs(codes, x + 16 * s), scale));
-      } else {
-        // No format has a scale and a code whose product exceeds 16 bits: 128 * 63 is the largest.
-        const v128_t first = wasm_i16x8_mul(widen<is_signed>(codes), scale);
-        const v128_t second = wasm_i16x8_mul(widen<is_signed>(codes + 8), scale);
-        sums.low = wasm_i32x4_add(sums.low, wasm_i32x4_dot_i16x8(first, widen<true>(x + 16 * s)));
-        sums.high = wasm_i32x4_add(sums.high, wasm_i32x4_dot_i16x8(second, widen<true>(x + 16 * s + 8)));
-      }
+  using Scales = I16x16;
+  template <size_t sub>
+  static Scales scales_of(I16x16 scales) {
+    return scales;
+  }
+
+  template <class Format, size_t j>
+  static I scaled_dot(U8x32 codes, const int8_t* x, const Scales& scales) {
+    const v128_t first = scale<2 * j>(scales), second = scale<2 * j + 1>(scales);
+    if constexpr (has_byte_pairs && !Format::is_signed) {
+      return {wasm_i32x4_dot_i16x8(byte_pairs(of<0>(codes), wasm_v128_load(x)), first),
+              wasm_i32x4_dot_i16x8(byte_pairs(of<1>(codes), wasm_v128_load(x + 16)), second)};
+    } else {
+      return {wasm_i32x4_add(wide_dot<Format, false>(of<0>(codes), x, first),
+                             wide_dot<Format, true>(of<0>(codes), x, first)),
+              wasm_i32x4_add(wide_dot<Format, false>(of<1>(codes), x + 16, second),
+                             wide_dot<Format, true>(of<1>(codes), x + 16, second))};
     }
-    return sums;
   }
 
-  static I dot_mins(const int16_t* mins, const int16_t* sums) {
-    return {wasm_i32x4_dot_i16x8(wasm_v128_load(mins), wasm_v128_load(sums)),
-            wasm_i32x4_dot_i16x8(wasm_v128_load(mins + 8), wasm_v128_load(sums + 8))};
+  static I dot_mins(I16x16 mins, const int16_t* sums) {
+    return {wasm_i32x4_dot_i16x8(of<0>(mins), wasm_v128_load(sums)),
+            wasm_i32x4_dot_i16x8(of<1>(mins), wasm_v128_load(sums + 8))};
   }
 
-  // The four sums, whole.
-  static F4 totals4(const I* sums, int32_t more = 0) {
-    v128_t four[4];
-    for (size_t i = 0; i < 4; ++i) four[i] = wasm_i32x4_add(sums[i].low, sums[i].high);
-    const v128_t a = wasm_i32x4_add(unpack_low(four[0], four[1]), unpack_high(four[0], four[1]));
-    const v128_t b = wasm_i32x4_add(unpack_low(four[2], four[3]), unpack_high(four[2], four[3]));
-    const v128_t total = wasm_i32x4_add(wasm_i64x2_shuffle(a, b, 0, 2), wasm_i64x2_shuffle(a, b, 1, 3));
-    return wasm_f32x4_convert_i32x4(wasm_i32x4_add(total, wasm_i32x4_splat(more)));
+  // The sums of eight rows, whole: `sum_of(r)` has parts of that of row r in its lanes.
+  template <class SumOf>
+  static I totals(const SumOf& sum_of) {
+    const auto four = [&](auto first) __attribute__((always_inline)) {
+      const auto folded = [&](I sum) { return wasm_i32x4_add(sum.low, sum.high); };
+      const v128_t a = folded(sum_of(first)), b = folded(sum_of(Index<first + 1>()));
+      const v128_t c = folded(sum_of(Index<first + 2>())), d = folded(sum_of(Index<first + 3>()));
+      const v128_t ab = wasm_i32x4_add(unpack_low(a, b), unpack_high(a, b));
+      const v128_t cd = wasm_i32x4_add(unpack_low(c, d), unpack_high(c, d));
+      return wasm_i32x4_add(wasm_i64x2_shuffle(ab, cd, 0, 2), wasm_i64x2_shuffle(ab, cd, 1, 3));
+    };
+    return {four(Index<0>()), four(Index<4>())};
   }
 
   // ---- Panels: lane r belongs to row r ----
@@ -255,17 +251,41 @@ struct Lanes {
     return codes;  // not called
 #endif
   }
-  static v128_t byte_pairs(const int8_t* codes, const int8_t* x) {
-    return byte_pairs(wasm_v128_load(codes), wasm_v128_load(x));
+
+  // Half of a vector twice as long.
+  template <size_t at, class Vector>
+  static v128_t of(Vector v) {
+    struct Halves {
+      v128_t both[2];
+    };
+    return __builtin_bit_cast(Halves, v).both[at];
+  }
+  static U8x32 bytes_of(v128_t low, v128_t high) {
+    return ::halves(__builtin_bit_cast(U8x16, low), __builtin_bit_cast(U8x16, high));
   }
 
-  template <bool is_signed>
-  static v128_t widen(const int8_t* bytes) {
-    return is_signed ? wasm_i16x8_load8x8(bytes) : wasm_u16x8_load8x8(bytes);
+  template <size_t at>
+  static v128_t scale(I16x16 scales) {
+    constexpr int lane = at % 8;
+    const v128_t eight = of<at / 8>(scales);
+    return wasm_i16x8_shuffle(eight, eight, lane, lane, lane, lane, lane, lane, lane, lane);
   }
-  template <bool is_signed>
-  static v128_t wide_dot(const int8_t* codes, const int8_t* x) {
-    return wasm_i32x4_dot_i16x8(widen<is_signed>(codes), widen<true>(x));
+
+  // Sums of two products of eight codes of sixteen, as 32 bits; times a scale: no format has a scale and a code whose
+  // product exceeds 16 bits, 128 * 63 is the largest.
+  template <class Format, bool high>
+  static v128_t widen(v128_t codes) {
+    if (Format::is_signed) return high ? wasm_i16x8_extend_high_i8x16(codes) : wasm_i16x8_extend_low_i8x16(codes);
+    return high ? wasm_u16x8_extend_high_u8x16(codes) : wasm_u16x8_extend_low_u8x16(codes);
+  }
+  template <class Format, bool high>
+  static v128_t wide_dot(v128_t codes, const int8_t* x) {
+    return wasm_i32x4_dot_i16x8(widen<Format, high>(codes), wasm_i16x8_load8x8(x + (high ? 8 : 0)));
+  }
+  template <class Format, bool high>
+  static v128_t wide_dot(v128_t codes, const int8_t* x, v128_t scale) {
+    const v128_t scaled = wasm_i16x8_mul(widen<Format, high>(codes), scale);
+    return wasm_i32x4_dot_i16x8(scaled, wasm_i16x8_load8x8(x + (high ? 8 : 0)));
   }
 
   template <size_t groups, size_t count>

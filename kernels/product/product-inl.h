@@ -1,8 +1,8 @@
 // Products written once over `Lanes` (lanes-<isa>.h). Two ways through a job:
 //
-//   few inputs (one, while text is generated): four rows at a time. Each unit is unpacked into 256 or 32 bytes on the
-//   stack and
-//     multiplied at once, so that weights are read once, in order: memory is the limit.
+//   few inputs (one, while text is generated): `Lanes::rows` rows at a time. Codes are multiplied in the registers that
+//     they were unpacked in, and a row's sum becomes a lane of the totals, so that scales and sums of all rows are
+//     handled by one instruction each. Weights are read once: memory should be the limit.
 //   many inputs (a prompt): panels. The units of `Lanes::rows` rows are unpacked and interleaved, four columns of each
 //   row after one
 //     another, so that lane r of a vector belongs to row r and no sum crosses lanes; one broadcast of four input codes
@@ -35,132 +35,172 @@ constexpr size_t pairs_that_fit() {
 
 // ---- Few inputs ----
 
-// Four rows read side by side are no stream that a processor foresees: asked for 8 KB ahead, Q8_0 of the 0.5B shape
-// generates 39.6 tokens/s instead of 22.6 (20.8 GB/s of the 22.9 that two threads read), Q4_K_M 36.9 instead of 19.9,
-// Q4_0 42 instead of 35 (AMD Zen 3, one run each; a second one gave 33 and 39). 1 KB gives Q8_0 29.4, 4 KB 32.4, 16
-// KB 38.0.
+// Before, rows went four at a time, and the units of 256 through memory. Weights of rows of 1,536 in the second-level
+// cache, read by one thread, in GB/s before and after (AMD Zen 3, AVX2): Q4_0 13.1 and 21.7, Q4_1 11.5 and 17.4, Q5_0
+// 10.4 and 13.6, Q8_0 27.4 and 30.5, IQ4_NL 11.2 and 12.8, Q2_K 5.3 and 10.0, Q3_K 5.2 and 10.6, Q4_K 8.4 and 19.6,
+// Q5_K 9.6 and 17.7, Q6_K 13.2 and 19.7, IQ4_XS 3.4 and 9.0, TQ1_0 0.9 and 3.6. WebAssembly with one thread gained 20 %
+// (Q4_0), 15 % (Q8_0), 33 % (Q4_K_M), 8 % (IQ4_XS) of generated tokens.
+
+constexpr size_t kR = Lanes::rows;
+
+// Eight rows read side by side are no stream that a processor foresees, so what will be needed is asked for. Four rows
+// generated 39.6 tokens/s of Q8_0 in the 0.5B shape with 8 KB ahead and 22.6 without; 1 KB gave 29.4, 4 KB 32.4, 16 KB
+// 38.0. Rows are asked for one after another, so at least all kR rows must lie ahead.
 constexpr size_t kAhead = 8192;
 
-template <class Block>
-struct Quad {
-  const Block* row[4];
-  size_t count;
-  const uint8_t* ahead;
-
-  Quad(const ProductJob& job, size_t first)
-      : count(job.end - first < 4 ? job.end - first : 4), ahead(job.weights + first * job.row_bytes + kAhead) {
-    for (size_t i = 0; i < 4; ++i) {
-      row[i] = reinterpret_cast<const Block*>(job.weights + (first + (i < count ? i : count - 1)) * job.row_bytes);
-    }
+// Calls work(first row, bytes between rows, rows) for kR rows at a time. Those that are left at the end are computed
+// together with some that were; fewer than kR rows one by one.
+template <class Work>
+void each_few(const ProductJob& job, const Work& work) {
+  if (job.end - job.begin < kR) {
+    for (size_t row = job.begin; row < job.end; ++row) work(row, 0, 1);
+    return;
   }
+  for (size_t row = job.begin; row < job.end; row += kR) {
+    work(job.end - row < kR ? job.end - kR : row, job.row_bytes, kR);
+  }
+}
 
-  // Asks for what will be needed kAhead later, as many bytes as four rows take for one step.
+// Asks for what will be needed later, as many bytes as are worked on in a step.
+struct Ahead {
+  const uint8_t* at;
+
+  Ahead(const uint8_t* rows, size_t row_bytes) : at(rows + (kR * row_bytes > kAhead ? kR * row_bytes : kAhead)) {}
+
   template <size_t bytes>
-  void prefetch() {
-    for (size_t at = 0; at < 4 * bytes; at += 64) __builtin_prefetch(ahead + at, 0, 3);
-    ahead += 4 * bytes;
-  }
-
-  void write(float* target, Lanes::F4 values) const {
-    if (count == 4) {
-      Lanes::store4(target, values);
-      return;
-    }
-    float four[4];
-    Lanes::store4(four, values);
-    for (size_t i = 0; i < count; ++i) target[i] = four[i];
+  void step() {
+#pragma GCC unroll 32
+    for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch(at + i, 0, 3);
+    at += bytes;
   }
 };
 
-template <class Format>
+// Numbers of binary16, one of each row.
+template <class HalfOf>
+Lanes::F halves_of(const HalfOf& half) {
+  return Lanes::halves(half(0), half(1), half(2), half(3), half(4), half(5), half(6), half(7));
+}
+
+template <class Format, size_t count>
 void few_256(const ProductJob& job) {
-  for (size_t first = job.begin; first < job.end; first += 4) {
-    Quad<typename Format::Block> quad(job, first);
-    Lanes::F4 totals[kFewLanes];
-    for (size_t k = 0; k < job.lane_count; ++k) totals[k] = Lanes::set4(0.0f);
-    for (size_t b = 0; b < job.columns / 256; ++b) {
-      quad.template prefetch<sizeof(typename Format::Block)>();
-      Unit256 units[4];
-      for (size_t i = 0; i < 4; ++i) Format::template unpack<Lanes>(quad.row[i][b], units + i);
-      const Lanes::F4 d = Lanes::set4(units[0].d, units[1].d, units[2].d, units[3].d);
-      for (size_t k = 0; k < job.lane_count; ++k) {
-        const Blocks256 x = Blocks256::of(job.lanes[k].input, job.columns);
-        Lanes::I sums[4], below[4];
-        for (size_t i = 0; i < 4; ++i) {
-          sums[i] = Lanes::dot_256<Format::is_signed>(units[i], x.codes + 256 * b);
-          if (Format::mins != Mins::kNone) below[i] = Lanes::dot_mins(units[i].mins, x.sums + 16 * b);
-          if (Format::mins == Mins::kOffset) sums[i] = Lanes::sub_i(sums[i], below[i]);
+  using Block = typename Format::Block;
+  each_few(job, [&](size_t first, size_t stride, size_t rows) {
+    const uint8_t* weights = job.weights + first * job.row_bytes;
+    Ahead ahead(weights, stride);
+    Lanes::F totals[count];
+    for (size_t k = 0; k < count; ++k) totals[k] = Lanes::set(0.0f);
+    for (size_t b = 0; b < job.columns / 256; ++b, weights += sizeof(Block)) {
+      ahead.template step<kR * sizeof(Block)>();
+      const auto block = [&](size_t r) -> const Block& {
+        return *reinterpret_cast<const Block*>(weights + r * stride);
+      };
+      Lanes::I sums[count][kR], below[count][kR];
+#pragma GCC unroll 1
+      for (size_t r = 0; r < kR; ++r) {
+        const Block& own = block(r);
+        const Scales256 all = Format::template scales<Lanes>(own);
+        const auto scales = Lanes::template scales_of<Format::sub>(all.scales);
+        Lanes::I sum[count];
+        for (size_t k = 0; k < count; ++k) sum[k] = Lanes::zero_i();
+        unrolled<8>([&](auto j) __attribute__((always_inline)) {
+          const U8x32 codes = Format::template codes<Lanes, j>(own);
+          for (size_t k = 0; k < count; ++k) {
+            const int8_t* x = Blocks256::of(job.lanes[k].input, job.columns).codes + 256 * b + 32 * j;
+            sum[k] = Lanes::add_i(sum[k], Lanes::template scaled_dot<Format, j>(codes, x, scales));
+          }
+        });
+        for (size_t k = 0; k < count; ++k) {
+          if (Format::mins != Mins::kNone) {
+            const Blocks256 x = Blocks256::of(job.lanes[k].input, job.columns);
+            const Lanes::I under = Lanes::dot_mins(all.mins, x.sums + 16 * b);
+            if (Format::mins == Mins::kOffset) {
+              sum[k] = Lanes::sub_i(sum[k], under);
+            } else {
+              below[k][r] = under;
+            }
+          }
+          sums[k][r] = sum[k];
         }
-        const Lanes::F4 scale = Lanes::set4(x.scales[b]);
-        totals[k] = Lanes::add4(totals[k], Lanes::mul4(Lanes::mul4(d, scale), Lanes::totals4(sums)));
-        if (Format::mins == Mins::kMinimum) {
-          const Lanes::F4 m = Lanes::set4(units[0].m, units[1].m, units[2].m, units[3].m);
-          totals[k] = Lanes::sub4(totals[k], Lanes::mul4(Lanes::mul4(m, scale), Lanes::totals4(below)));
+      }
+      const Lanes::F d = halves_of([&](size_t r) { return Format::d(block(r)); });
+      for (size_t k = 0; k < count; ++k) {
+        const Lanes::F scale = Lanes::set(Blocks256::of(job.lanes[k].input, job.columns).scales[b]);
+        const Lanes::F whole = Lanes::to_float(Lanes::totals([&](size_t r) { return sums[k][r]; }));
+        const Lanes::F step = Lanes::mul(d, Lanes::set(Format::factor));
+        totals[k] = Lanes::add(totals[k], Lanes::mul(Lanes::mul(step, scale), whole));
+        if constexpr (Format::mins == Mins::kMinimum) {
+          const Lanes::F m = halves_of([&](size_t r) { return Format::m(block(r)); });
+          const Lanes::F under = Lanes::to_float(Lanes::totals([&](size_t r) { return below[k][r]; }));
+          totals[k] = Lanes::sub(totals[k], Lanes::mul(Lanes::mul(m, scale), under));
         }
       }
     }
-    for (size_t k = 0; k < job.lane_count; ++k) quad.write(job.lanes[k].output + first, totals[k]);
-  }
+    for (size_t k = 0; k < count; ++k) Lanes::store_some(job.lanes[k].output + first, totals[k], rows);
+  });
 }
 
-// The scales of a unit in four rows. Those of binary16 are converted together: Q4_0 went from 24-36 to 30-41 GOP/s in
-// paired runs on a busy machine, Q8_0 gained nothing from it.
-template <class Format>
-Lanes::F4 scales_of(const Quad<typename Format::Block>& quad, size_t block, const Unit32* units) {
-  if constexpr (requires(typename Format::Block b) { b.d; }) {
-    return Lanes::halves4(quad.row[0][block].d, quad.row[1][block].d, quad.row[2][block].d, quad.row[3][block].d);
+// The whole sums of integers of a unit in kR rows, for each input; L is Lanes, which may have a way of its own for two
+// rows of a format.
+template <class Format, size_t count, class L, class BlockOf>
+void unit_totals(const BlockOf& block, size_t index, const int8_t* const* codes, Lanes::I* whole) {
+  if constexpr (requires { L::paired(block(0), block(0)); }) {
+    typename L::PairedCodes pairs[4];
+    for (size_t p = 0; p < 4; ++p) pairs[p] = L::paired(block(p), block(p + 4));
+    for (size_t k = 0; k < count; ++k) {
+      whole[k] = L::template paired_totals<Format, pairs_that_fit<Format>()>(pairs, codes[k]);
+    }
   } else {
-    return Lanes::set4(units[0].d, units[1].d, units[2].d, units[3].d);
+    for (size_t k = 0; k < count; ++k) {
+      whole[k] = L::totals([&](size_t r) __attribute__((always_inline)) {
+        return L::template dot_32<Format>(Format::template codes<L>(block(r), index), codes[k]);
+      });
+    }
   }
 }
 
-// The sums of integers of a unit in four rows; L is Lanes, which may have a way of its own for two rows of a format.
-template <class Format, class L = Lanes>
-Lanes::F4 totals_of(const Quad<typename Format::Block>& quad, size_t u, const Unit32* units, const Blocks32& x,
-                    size_t chunk) {
-  const int8_t* codes = x.codes + 32 * chunk;
-  const int32_t more = -Format::offset * x.sums[chunk];
-  if constexpr (requires(typename Format::Block b) { L::paired(b, b); }) {
-    return L::template paired_totals<Format::is_signed, Format::max_code>(quad.row, u, codes, more);
-  } else {
-    Lanes::I sums[4];
-    for (size_t i = 0; i < 4; ++i) sums[i] = Lanes::template dot_32<Format::is_signed>(units[i].codes, codes);
-    return Lanes::totals4(sums, more);
-  }
-}
-
-template <class Format>
+template <class Format, size_t count>
 void few_32(const ProductJob& job) {
-  for (size_t first = job.begin; first < job.end; first += 4) {
-    Quad<typename Format::Block> quad(job, first);
-    Lanes::F4 totals[kFewLanes];
-    for (size_t k = 0; k < job.lane_count; ++k) totals[k] = Lanes::set4(0.0f);
+  using Block = typename Format::Block;
+  each_few(job, [&](size_t first, size_t stride, size_t rows) {
+    const uint8_t* weights = job.weights + first * job.row_bytes;
+    Ahead ahead(weights, stride);
+    Lanes::F totals[count];
+    for (size_t k = 0; k < count; ++k) totals[k] = Lanes::set(0.0f);
     for (size_t u = 0; u < job.columns / 32 * Format::parts; ++u) {
-      const size_t chunk = u / Format::parts;
-      quad.template prefetch<sizeof(typename Format::Block) / Format::units>();
-      Unit32 units[4];
-      for (size_t i = 0; i < 4; ++i) {
-        Format::template unpack<Lanes>(quad.row[i][u / Format::units], u % Format::units, units + i);
+      const size_t chunk = u / Format::parts, index = u % Format::units;
+      if (index == 0) ahead.template step<kR * sizeof(Block)>();
+      const auto block = [&](size_t r) -> const Block& {
+        return *reinterpret_cast<const Block*>(weights + r * stride);
+      };
+      const int8_t* codes[count];
+      for (size_t k = 0; k < count; ++k) codes[k] = Blocks32::of(job.lanes[k].input, job.columns).codes + 32 * chunk;
+      Lanes::I whole[count];
+      unit_totals<Format, count, Lanes>(block, index, codes, whole);
+      Lanes::F d;
+      if constexpr (requires(Block own) { Format::scale(own, index); }) {
+        const auto scale = [&](size_t r) { return Format::scale(block(r), index); };
+        d = Lanes::set_all(scale(0), scale(1), scale(2), scale(3), scale(4), scale(5), scale(6), scale(7));
+      } else {
+        d = halves_of([&](size_t r) { return block(r).d; });
       }
-      const Lanes::F4 d = scales_of<Format>(quad, u / Format::units, units);
-      for (size_t k = 0; k < job.lane_count; ++k) {
+      for (size_t k = 0; k < count; ++k) {
         const Blocks32 x = Blocks32::of(job.lanes[k].input, job.columns);
-        const Lanes::F4 scale = Lanes::set4(x.scales[chunk]), sum = totals_of<Format>(quad, u, units, x, chunk);
-        totals[k] = Lanes::add4(totals[k], Lanes::mul4(Lanes::mul4(d, scale), sum));
-        if (Format::has_minimum) {
-          const Lanes::F4 m = Lanes::set4(units[0].m, units[1].m, units[2].m, units[3].m);
-          const Lanes::F4 ones = Lanes::set4(static_cast<float>(x.sums[chunk]));
-          totals[k] = Lanes::add4(totals[k], Lanes::mul4(Lanes::mul4(m, scale), ones));
+        const Lanes::F scale = Lanes::set(x.scales[chunk]);
+        if (Format::offset != 0) whole[k] = Lanes::sub_i(whole[k], Lanes::set_i(Format::offset * x.sums[chunk]));
+        totals[k] = Lanes::add(totals[k], Lanes::mul(Lanes::mul(d, scale), Lanes::to_float(whole[k])));
+        if constexpr (Format::has_minimum) {
+          const Lanes::F m = halves_of([&](size_t r) { return block(r).m; });
+          const Lanes::F ones = Lanes::set(static_cast<float>(x.sums[chunk]));
+          totals[k] = Lanes::add(totals[k], Lanes::mul(Lanes::mul(m, scale), ones));
         }
       }
+      if (index == Format::units - 1) weights += sizeof(Block);
     }
-    for (size_t k = 0; k < job.lane_count; ++k) quad.write(job.lanes[k].output + first, totals[k]);
-  }
+    for (size_t k = 0; k < count; ++k) Lanes::store_some(job.lanes[k].output + first, totals[k], rows);
+  });
 }
 
 // ---- Many inputs ----
-
-constexpr size_t kR = Lanes::rows;
 
 struct alignas(64) Panel256 {
   int8_t codes[256 * kR];      // columns 4g .. 4g + 3 of row r at 4 * (g * rows + r)
@@ -194,7 +234,7 @@ template <class Format>
 void make_panel(const PanelRows<typename Format::Block>& rows, size_t index, Panel256* panel) {
   Unit256 units[kR];
   for (size_t r = 0; r < kR; ++r) {
-    Format::template unpack<Lanes>(rows.row[r][index], units + r);
+    unpack<Format, Lanes>(rows.row[r][index], units + r);
     panel->d[r] = units[r].d;
     if (Format::mins == Mins::kMinimum) panel->m[r] = units[r].m;
   }
@@ -210,7 +250,7 @@ template <class Format>
 void make_panel(const PanelRows<typename Format::Block>& rows, size_t index, Panel32* panel) {
   Unit32 units[kR];
   for (size_t r = 0; r < kR; ++r) {
-    Format::template unpack<Lanes>(rows.row[r][index / Format::units], index % Format::units, units + r);
+    unpack<Format, Lanes>(rows.row[r][index / Format::units], index % Format::units, units + r);
     panel->d[r] = units[r].d;
     if (Format::has_minimum) panel->m[r] = units[r].m;
   }
@@ -479,14 +519,18 @@ void many_floats(const ProductJob& job) {
 template <class Format>
 void multiply(const ProductJob& job) {
   if constexpr (Format::input == Input::kBlocks256) {
-    if (job.lane_count <= kFewLanes) {
-      few_256<Format>(job);
+    if (job.lane_count == 1) {
+      few_256<Format, 1>(job);
+    } else if (job.lane_count == 2) {
+      few_256<Format, 2>(job);
     } else {
       many<Format, Panel256, kTileUnits256>(job, job.columns / 256);
     }
   } else if constexpr (Format::input == Input::kBlocks32) {
-    if (job.lane_count <= kFewLanes) {
-      few_32<Format>(job);
+    if (job.lane_count == 1) {
+      few_32<Format, 1>(job);
+    } else if (job.lane_count == 2) {
+      few_32<Format, 2>(job);
     } else {
       many<Format, Panel32, kTileUnits32>(job, job.columns / 32 * Format::parts);
     }

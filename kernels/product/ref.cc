@@ -13,7 +13,7 @@ float multiply_256(const typename Format::Block* blocks, const void* input, size
   float total = 0.0f;
   for (size_t b = 0; b < columns / 256; ++b) {
     Unit256 unit;
-    Format::template unpack<ScalarOps>(blocks[b], &unit);
+    unpack<Format, ScalarOps>(blocks[b], &unit);
     int32_t sum = 0, below = 0;
     for (size_t s = 0; s < 16; ++s) {
       int32_t part = 0;
@@ -35,7 +35,7 @@ float multiply_32(const typename Format::Block* blocks, const void* input, size_
   for (size_t u = 0; u < columns / 32 * Format::parts; ++u) {
     const size_t chunk = u / Format::parts;
     Unit32 unit;
-    Format::template unpack<ScalarOps>(blocks[u / Format::units], u % Format::units, &unit);
+    unpack<Format, ScalarOps>(blocks[u / Format::units], u % Format::units, &unit);
     int32_t sum = -Format::offset * x.sums[chunk];
     for (size_t i = 0; i < 32; ++i) sum += unit.codes[i] * x.codes[32 * chunk + i];
     total = total + unit.d * x.scales[chunk] * static_cast<float>(sum);
