@@ -3,4 +3,6 @@
 #define QS_COLUMN(sse2, avx2, avx512, simd128, neon) avx2
 #include "product/lanes-avx2.h"
 
+#include "product/few-rows-inl.h"
+
 #include "product/product-inl.h"

@@ -605,4 +605,11 @@ void unpack(const typename Format::Block& block, Unit256* unit) {
   if constexpr (Format::mins == Mins::kMinimum) unit->m = Ops::half(Format::m(block));
 }
 
+// Pairs of products of a code and an input's code (at most 127) that fit into 16 bits: as a power of two.
+template <class Format>
+constexpr size_t pairs_that_fit() {
+  const int most = 32767 / (Format::max_code * 127 * 2);
+  return most >= 8 ? 8 : most >= 4 ? 4 : most >= 2 ? 2 : 1;
+}
+
 }  // namespace

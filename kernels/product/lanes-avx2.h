@@ -11,6 +11,10 @@ struct Lanes {
   using F = __m256;
   using I = __m256i;
   static constexpr size_t rows = 8, float_lanes = 8;
+  // Inputs multiplied together with a panel: each needs two accumulators, and sixteen registers hold four pairs and the
+  // rest.
+  template <bool is_signed>
+  static constexpr size_t group = 4;
   static constexpr bool has_any_group = true;
 
   static F load(const float* p) { return _mm256_loadu_ps(p); }

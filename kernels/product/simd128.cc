@@ -3,4 +3,6 @@
 #define QS_COLUMN(sse2, avx2, avx512, simd128, neon) simd128
 #include "product/lanes-simd128.h"
 
+#include "product/few-along-inl.h"
+
 #include "product/product-inl.h"
