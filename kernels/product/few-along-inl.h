@@ -1,5 +1,5 @@
-// Few inputs, along a row: the other way through such a job than few-rows-inl.h, for instruction sets that
-// cannot ask for memory ahead. Rows follow each other in memory, so one after another they are the one stream that
+// Few inputs, along a row: the other way through a job with one or two inputs than few-rows-inl.h, for instruction sets
+// that cannot ask for memory ahead. Rows follow each other in memory, so one after another they are the one stream that
 // every processor foresees; side by side they are none, and WebAssembly waited for memory half of the time.
 //
 // With one input, rows of 1,536 weights from memory, one thread of Node 24 on AMD Zen 3, in GOP/s, rows side by side
@@ -71,7 +71,7 @@ void add_one(const typename Format::Block* blocks, size_t u, const Blocks32* x, 
 }
 
 template <class Format, size_t count>
-void along_32(const ProductJob& job) {
+void few_32(const ProductJob& job) {
   const size_t units = job.columns / 32 * Format::parts;
   Blocks32 x[count];
   for (size_t k = 0; k < count; ++k) x[k] = Blocks32::of(job.lanes[k].input, job.columns);
@@ -86,7 +86,7 @@ void along_32(const ProductJob& job) {
 }
 
 template <class Format, size_t count>
-void along_256(const ProductJob& job) {
+void few_256(const ProductJob& job) {
   Blocks256 x[count];
   for (size_t k = 0; k < count; ++k) x[k] = Blocks256::of(job.lanes[k].input, job.columns);
   for (size_t row = job.begin; row < job.end; ++row) {
@@ -118,15 +118,6 @@ void along_256(const ProductJob& job) {
       }
     }
     for (size_t k = 0; k < count; ++k) job.lanes[k].output[row] = totals[k];
-  }
-}
-
-template <class Format, size_t count>
-void few(const ProductJob& job) {
-  if constexpr (Format::input == Input::kBlocks256) {
-    along_256<Format, count>(job);
-  } else {
-    along_32<Format, count>(job);
   }
 }
 

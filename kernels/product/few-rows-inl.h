@@ -1,112 +1,89 @@
-// Few inputs, `Lanes::rows` rows side by side. Codes are multiplied in the registers that they were unpacked in, and a
-// row's sum becomes a lane of the totals, so that scales and sums of all rows are handled by one instruction each. The
-// other way through such a job is few-along-inl.h.
+// Products with one or two inputs (product-inl.h says why), eight rows side by side; the other way through such a job
+// is few-along-inl.h. The weights of the rows become codes in registers, and their sums the lanes of one register.
+//
+// Before, rows went four at a time, and the units of 256 through memory. Weights of rows of 1,536 in the second-level
+// cache, read by one thread, in GB/s before and after (AMD Zen 3, AVX2, a busy machine, best of some runs): Q4_0 13.8
+// and 21.9, Q4_1 12.3 and 17.9, Q5_0 10.2 and 13.5, Q8_0 27.2 and 31.3, IQ4_NL 11.1 and 16.4, Q2_K 7.2 and 11.4, Q3_K
+// 5.5 and 11.1, Q4_K 9.5 and 19.7, Q5_K 9.6 and 18.1, Q6_K 16.9 and 24.3, IQ4_XS 6.2 and 13.6, TQ1_0 0.9 and 3.7, F16
+// 15.0 and 44. What is called per unit has to be inlined by force: Q8_0 was at 20.6 and Q5_0 at 9.2 with calls in the
+// loop.
 #pragma once
 
-#include "product/formats.h"
-#include "product/product.h"
+#include "product/rows-inl.h"
 
 namespace {
 
-using qs::ProductJob;
-
-// Before, rows went four at a time, and the units of 256 through memory. Weights of rows of 1,536 in the second-level
-// cache, read by one thread, in GB/s before and after (AMD Zen 3, AVX2): Q4_0 13.1 and 21.7, Q4_1 11.5 and 17.4, Q5_0
-// 10.4 and 13.6, Q8_0 27.4 and 30.5, IQ4_NL 11.2 and 12.8, Q2_K 5.3 and 10.0, Q3_K 5.2 and 10.6, Q4_K 8.4 and 19.6,
-// Q5_K 9.6 and 17.7, Q6_K 13.2 and 19.7, IQ4_XS 3.4 and 9.0, TQ1_0 0.9 and 3.6. WebAssembly with one thread gained 20 %
-// (Q4_0), 15 % (Q8_0), 33 % (Q4_K_M), 8 % (IQ4_XS) of generated tokens.
-
-constexpr size_t kRows = Lanes::rows;
-
-// Eight rows read side by side are no stream that a processor foresees, so what will be needed is asked for. Four rows
-// generated 39.6 tokens/s of Q8_0 in the 0.5B shape with 8 KB ahead and 22.6 without; 1 KB gave 29.4, 4 KB 32.4, 16 KB
-// 38.0. Rows are asked for one after another, so at least all kRows rows must lie ahead.
-constexpr size_t kAhead = 8192;
-
-// Calls work(first row, bytes between rows, rows) for kRows rows at a time. Those that are left at the end are computed
-// together with some that were; fewer than kRows rows one by one.
-template <class Work>
-void each_few(const ProductJob& job, const Work& work) {
-  if (job.end - job.begin < kRows) {
-    for (size_t row = job.begin; row < job.end; ++row) work(row, 0, 1);
-    return;
-  }
-  for (size_t row = job.begin; row < job.end; row += kRows) {
-    work(job.end - row < kRows ? job.end - kRows : row, job.row_bytes, kRows);
-  }
-}
-
-// Asks for what will be needed later, as many bytes as are worked on in a step.
-struct Ahead {
-  const uint8_t* at;
-
-  Ahead(const uint8_t* rows, size_t row_bytes) : at(rows + (kRows * row_bytes > kAhead ? kRows * row_bytes : kAhead)) {}
-
-  template <size_t bytes>
-  void step() {
-#pragma GCC unroll 32
-    for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch(at + i, 0, 3);
-    at += bytes;
-  }
-};
-
 // Numbers of binary16, one of each row.
 template <class HalfOf>
-Lanes::F halves_of(const HalfOf& half) {
+[[gnu::always_inline]] inline Lanes::F halves_of(const HalfOf& half) {
   return Lanes::halves(half(0), half(1), half(2), half(3), half(4), half(5), half(6), half(7));
 }
+
+// Units of a row that are multiplied before the next row's, so that a processor sees a stream: of rows of 1,536 in
+// memory two threads read 10 to 20 % more of Q4_K and Q6_K than with one unit of each row in turn; of rows of 8,960, 4
+// to 10 % less, and with sixteen less again. What is asked for ahead goes through memory in order all the same: the
+// next units of each row instead cost a quarter with long rows.
+constexpr size_t kRowUnits = 8;
 
 template <class Format, size_t count>
 void few_256(const ProductJob& job) {
   using Block = typename Format::Block;
+  const size_t units = job.columns / 256, tiles = (units + kRowUnits - 1) / kRowUnits,
+               tile = (units + tiles - 1) / tiles;
+  Blocks256 inputs[count];
+  for (size_t k = 0; k < count; ++k) inputs[k] = Blocks256::of(job.lanes[k].input, job.columns);
   each_few(job, [&](size_t first, size_t stride, size_t rows) {
     const uint8_t* weights = job.weights + first * job.row_bytes;
-    Ahead ahead(weights, stride);
+    Ahead ahead(weights, kR * stride);
     Lanes::F totals[count];
     for (size_t k = 0; k < count; ++k) totals[k] = Lanes::set(0.0f);
-    for (size_t b = 0; b < job.columns / 256; ++b, weights += sizeof(Block)) {
-      ahead.template step<kRows * sizeof(Block)>();
-      const auto block = [&](size_t r) -> const Block& {
-        return *reinterpret_cast<const Block*>(weights + r * stride);
-      };
-      Lanes::I sums[count][kRows], below[count][kRows];
-#pragma GCC unroll 1
-      for (size_t r = 0; r < kRows; ++r) {
-        const Block& own = block(r);
-        const Scales256 all = Format::template scales<Lanes>(own);
-        const auto scales = Lanes::template scales_of<Format::sub>(all.scales);
-        Lanes::I sum[count];
-        for (size_t k = 0; k < count; ++k) sum[k] = Lanes::zero_i();
-        unrolled<8>([&](auto j) __attribute__((always_inline)) {
-          const U8x32 codes = Format::template codes<Lanes, j>(own);
-          for (size_t k = 0; k < count; ++k) {
-            const int8_t* x = Blocks256::of(job.lanes[k].input, job.columns).codes + 256 * b + 32 * j;
-            sum[k] = Lanes::add_i(sum[k], Lanes::template scaled_dot<Format, j>(codes, x, scales));
-          }
-        });
-        for (size_t k = 0; k < count; ++k) {
-          if (Format::mins != Mins::kNone) {
-            const Blocks256 x = Blocks256::of(job.lanes[k].input, job.columns);
-            const Lanes::I under = Lanes::dot_mins(all.mins, x.sums + 16 * b);
-            if (Format::mins == Mins::kOffset) {
-              sum[k] = Lanes::sub_i(sum[k], under);
-            } else {
-              below[k][r] = under;
+    for (size_t from = 0; from < units; from += tile) {
+      const size_t to = units - from < tile ? units : from + tile;
+      Lanes::I sums[count][kRowUnits][kR], below[count][kRowUnits][kR];
+      for (size_t r = 0; r < kR; ++r) {
+        const uint8_t* at = weights + r * stride + from * sizeof(Block);
+        for (size_t u = from; u < to; ++u, at += sizeof(Block)) {
+          ahead.template step<sizeof(Block)>();
+          const Block& block = *reinterpret_cast<const Block*>(at);
+          const Scales256 all = Format::template scales<Lanes>(block);
+          const auto scales = Lanes::template scales_of<Format::sub>(all.scales);
+          Lanes::I sum[count];
+          for (size_t k = 0; k < count; ++k) sum[k] = Lanes::zero_i();
+          unrolled<8>([&](auto j) __attribute__((always_inline)) {
+            const U8x32 codes = Format::template codes<Lanes, j>(block);
+            for (size_t k = 0; k < count; ++k) {
+              const int8_t* x = inputs[k].codes + 256 * u + 32 * j;
+              sum[k] = Lanes::add_i(sum[k], Lanes::template scaled_dot<Format, j>(codes, x, scales));
             }
+          });
+          for (size_t k = 0; k < count; ++k) {
+            if (Format::mins != Mins::kNone) {
+              const Lanes::I under = Lanes::dot_mins(all.mins, inputs[k].sums + 16 * u);
+              if (Format::mins == Mins::kOffset) {
+                sum[k] = Lanes::sub_i(sum[k], under);
+              } else {
+                below[k][u - from][r] = under;
+              }
+            }
+            sums[k][u - from][r] = sum[k];
           }
-          sums[k][r] = sum[k];
         }
       }
-      const Lanes::F d = halves_of([&](size_t r) { return Format::d(block(r)); });
-      for (size_t k = 0; k < count; ++k) {
-        const Lanes::F scale = Lanes::set(Blocks256::of(job.lanes[k].input, job.columns).scales[b]);
-        const Lanes::F whole = Lanes::to_float(Lanes::totals([&](size_t r) { return sums[k][r]; }));
-        const Lanes::F step = Lanes::mul(d, Lanes::set(Format::factor));
-        totals[k] = Lanes::add(totals[k], Lanes::mul(Lanes::mul(step, scale), whole));
-        if constexpr (Format::mins == Mins::kMinimum) {
-          const Lanes::F m = halves_of([&](size_t r) { return Format::m(block(r)); });
-          const Lanes::F under = Lanes::to_float(Lanes::totals([&](size_t r) { return below[k][r]; }));
-          totals[k] = Lanes::sub(totals[k], Lanes::mul(Lanes::mul(m, scale), under));
+      for (size_t u = from; u < to; ++u) {
+        const auto block = [&](size_t r) -> const Block& {
+          return reinterpret_cast<const Block*>(weights + r * stride)[u];
+        };
+        const Lanes::F halves = halves_of([&](size_t r) { return Format::d(block(r)); });
+        const Lanes::F d = Lanes::mul(halves, Lanes::set(Format::factor));
+        for (size_t k = 0; k < count; ++k) {
+          const Lanes::F scale = Lanes::set(inputs[k].scales[u]);
+          const Lanes::F whole = Lanes::to_float(Lanes::totals([&](size_t r) { return sums[k][u - from][r]; }));
+          totals[k] = Lanes::add(totals[k], Lanes::mul(Lanes::mul(d, scale), whole));
+          if constexpr (Format::mins == Mins::kMinimum) {
+            const Lanes::F m = halves_of([&](size_t r) { return Format::m(block(r)); });
+            const Lanes::F under = Lanes::to_float(Lanes::totals([&](size_t r) { return below[k][u - from][r]; }));
+            totals[k] = Lanes::sub(totals[k], Lanes::mul(Lanes::mul(m, scale), under));
+          }
         }
       }
     }
@@ -114,10 +91,11 @@ void few_256(const ProductJob& job) {
   });
 }
 
-// The whole sums of integers of a unit in kRows rows, for each input; L is Lanes, which may have a way of its own for
-// two rows of a format.
+// The whole sums of integers of a unit in kR rows, for each input; L is Lanes, which may have a way of its own for two
+// rows of a format.
 template <class Format, size_t count, class L, class BlockOf>
-void unit_totals(const BlockOf& block, size_t index, const int8_t* const* codes, Lanes::I* whole) {
+[[gnu::always_inline]] inline void unit_totals(const BlockOf& block, size_t index, const int8_t* const* codes,
+                                               Lanes::I* whole) {
   if constexpr (requires { L::paired(block(0), block(0)); }) {
     typename L::PairedCodes pairs[4];
     for (size_t p = 0; p < 4; ++p) pairs[p] = L::paired(block(p), block(p + 4));
@@ -138,12 +116,12 @@ void few_32(const ProductJob& job) {
   using Block = typename Format::Block;
   each_few(job, [&](size_t first, size_t stride, size_t rows) {
     const uint8_t* weights = job.weights + first * job.row_bytes;
-    Ahead ahead(weights, stride);
+    Ahead ahead(weights, kR * stride);
     Lanes::F totals[count];
     for (size_t k = 0; k < count; ++k) totals[k] = Lanes::set(0.0f);
     for (size_t u = 0; u < job.columns / 32 * Format::parts; ++u) {
       const size_t chunk = u / Format::parts, index = u % Format::units;
-      if (index == 0) ahead.template step<kRows * sizeof(Block)>();
+      if (index == 0) ahead.template step<kR * sizeof(Block)>();
       const auto block = [&](size_t r) -> const Block& {
         return *reinterpret_cast<const Block*>(weights + r * stride);
       };
@@ -173,15 +151,6 @@ void few_32(const ProductJob& job) {
     }
     for (size_t k = 0; k < count; ++k) Lanes::store_some(job.lanes[k].output + first, totals[k], rows);
   });
-}
-
-template <class Format, size_t count>
-void few(const ProductJob& job) {
-  if constexpr (Format::input == Input::kBlocks256) {
-    few_256<Format, count>(job);
-  } else {
-    few_32<Format, count>(job);
-  }
 }
 
 }  // namespace

@@ -123,7 +123,7 @@ struct Lanes {
 
   // The sums of eight rows, whole: `sum_of(r)` has parts of that of row r in its lanes.
   template <class SumOf>
-  static I totals(const SumOf& sum_of) {
+  [[gnu::always_inline]] static I totals(const SumOf& sum_of) {
     const auto both = [&](auto r) __attribute__((always_inline)) {  // of row r in the lower half, of r + 4 in the upper
       const I a = sum_of(r), b = sum_of(Index<r + 4>());
       return add_i(_mm256_blend_epi32(a, b, 0xf0), _mm256_permute2x128_si256(a, b, 0x21));
@@ -157,7 +157,7 @@ struct Lanes {
   // The sums of products with 32 codes of an input, of the rows of pairs (r, r + 4). `fit` sums of two products can be
   // added in 16 bits.
   template <class Format, size_t fit>
-  static I paired_totals(const PairedCodes* pairs_of_rows, const int8_t* x) {
+  [[gnu::always_inline]] static I paired_totals(const PairedCodes* pairs_of_rows, const int8_t* x) {
     const I x_low = load_twice(x), x_high = load_twice(x + 16);
     I sums[4];
     for (size_t p = 0; p < 4; ++p) {
@@ -263,10 +263,7 @@ struct Lanes {
     return {_mm256_and_si256(both, low_bits), _mm256_and_si256(_mm256_srli_epi16(both, 4), low_bits)};
   }
   static PairedCodes with_fifth_bits(PairedCodes codes, const uint8_t* a, const uint8_t* b) {
-    int32_t bits_a, bits_b;
-    __builtin_memcpy(&bits_a, a, sizeof bits_a);
-    __builtin_memcpy(&bits_b, b, sizeof bits_b);
-    const I bits = _mm256_set_m128i(_mm_set1_epi32(bits_b), _mm_set1_epi32(bits_a));
+    const I bits = _mm256_blend_epi32(broadcast(a), broadcast(b), 0xf0);
     const I bit = _mm256_set1_epi64x(static_cast<int64_t>(0x8040201008040201u)), set = _mm256_set1_epi8(16);
     const I first = _mm256_shuffle_epi8(bits, _mm256_setr_epi64x(0, 0x0101010101010101, 0, 0x0101010101010101));
     const I second = _mm256_shuffle_epi8(bits, _mm256_setr_epi64x(0x0202020202020202, 0x0303030303030303,  //

@@ -1,25 +1,23 @@
 // Products written once over `Lanes` (lanes-<isa>.h). Two ways through a job:
 //
-//   few inputs (one, while text is generated): few-rows-inl.h or few-along-inl.h, whichever suits the instruction set.
-//     Weights are read once: memory should be the limit.
+//   few inputs (one, while text is generated): few-rows-inl.h or few-along-inl.h, whichever suits the instruction set;
+//     its file includes it before this one. Weights are read once: memory should be the limit.
 //   many inputs (a prompt): panels. The units of `Lanes::rows` rows are unpacked and interleaved, four columns of each
-//   row after one
-//     another, so that lane r of a vector belongs to row r and no sum crosses lanes; one broadcast of four input codes
-//     serves all rows. A tile of kProductRows rows and 1,024 columns stays in the first-level cache while all inputs
-//     pass by.
+//     row after one another, so that lane r of a vector belongs to row r and no sum crosses lanes; one broadcast of
+//     four input codes serves all rows. A tile of kProductRows rows and 1,024 columns stays in the first-level cache
+//     while all inputs pass by.
 //
-// What was measured is said at the constants.
-#include "product/formats.h"
-#include "product/product.h"
+// Weights that are floats are in floats-inl.h. What was measured is said at the constants.
+#include "product/floats-inl.h"
 
 namespace {
 
-using qs::ProductJob;
-using qs::ProductLane;
-
-// Inputs for which unpacking a panel does not pay.
-constexpr size_t kFewLanes = 2;
-constexpr size_t kR = Lanes::rows;
+// Inputs for which unpacking a panel does not pay. With three, Q4_K went from 44 to 58 GOP/s without panels, Q6_K from
+// 44 to 54 and IQ4_XS from 41 to 52, with four Q4_K from 47 to 61; Q8_0 lost (69 to 60, 77 to 59), and so did Q5_0.
+template <class Format>
+constexpr size_t few_lanes() {
+  return Format::input == Input::kBlocks256 ? 4 : 2;
+}
 constexpr size_t kTileUnits256 = 4, kTileUnits32 = 32;  // 1,024 columns
 constexpr size_t kPanels = qs::kProductRows / Lanes::rows;
 
@@ -212,131 +210,30 @@ void many(const ProductJob& job, size_t units) {
   }
 }
 
-// ---- Float weights ----
-
-// A block of rows x inputs keeps its sixteen partial sums per product in scratch between tiles of columns: 24 inputs of
-// 1,024 floats (96 KB) stay in the second-level cache while the rows pass by.
-constexpr size_t kFloatLanes = 24, kFloatColumns = 1024, kFloatRows = 2, kFloatGroup = 3;
-constexpr size_t kVectors = 16 / Lanes::float_lanes;
-static_assert(qs::kProductRows * kFloatLanes * 16 * sizeof(float) <= qs::kProductScratch, "the sums must fit");
-
-// Sixteen values: where they lie, or the rest of a row followed by zeros. A sum is never -0, so adding 0 changes none.
-template <class Value>
-struct Sixteen {
-  alignas(64) Value padded[16];
-
-  const Value* of(const Value* values, size_t left) {
-    if (left >= 16) return values;
-    __builtin_memset(static_cast<void*>(padded), 0, sizeof padded);
-    __builtin_memcpy(static_cast<void*>(padded), values, left * sizeof(Value));
-    return padded;
-  }
-};
-
-template <class Format, size_t rows, size_t count>
-void add_floats(const typename Format::Block* const* weights, const float* const* x, size_t from, size_t to,
-                Lanes::F* sums) {
-  for (size_t c = from; c < to; c += 16) {
-    Sixteen<typename Format::Block> row_rest[rows];
-    Sixteen<float> x_rest[count];
-    const typename Format::Block* w[rows];
-    const float* values[count];
-    for (size_t r = 0; r < rows; ++r) w[r] = to - c >= 16 ? weights[r] + c : row_rest[r].of(weights[r] + c, to - c);
-    for (size_t k = 0; k < count; ++k) values[k] = to - c >= 16 ? x[k] + c : x_rest[k].of(x[k] + c, to - c);
-    for (size_t v = 0; v < kVectors; ++v) {
-      Lanes::F row_vectors[rows];
-      for (size_t r = 0; r < rows; ++r) row_vectors[r] = Lanes::load_weights(w[r] + v * Lanes::float_lanes);
-      for (size_t k = 0; k < count; ++k) {
-        const Lanes::F vector = Lanes::load(values[k] + v * Lanes::float_lanes);
-        for (size_t r = 0; r < rows; ++r) {
-          Lanes::F& sum = sums[(r * count + k) * kVectors + v];
-          sum = Lanes::add(sum, Lanes::mul(row_vectors[r], vector));
-        }
-      }
-    }
-  }
-}
-
-template <class Format, size_t rows, size_t count>
-void few_floats(const ProductJob& job, size_t row, const ProductLane* lanes) {
-  const typename Format::Block* weights[rows];
-  const float* x[count];
-  for (size_t r = 0; r < rows; ++r) {
-    weights[r] = reinterpret_cast<const typename Format::Block*>(job.weights + (row + r) * job.row_bytes);
-  }
-  for (size_t k = 0; k < count; ++k) x[k] = static_cast<const float*>(lanes[k].input);
-  Lanes::F sums[rows * count * kVectors];
-  for (Lanes::F& sum : sums) sum = Lanes::set(0.0f);
-  add_floats<Format, rows, count>(weights, x, 0, job.columns, sums);
-  for (size_t r = 0; r < rows; ++r) {
-    for (size_t k = 0; k < count; ++k) lanes[k].output[row + r] = Lanes::fold_16(sums + (r * count + k) * kVectors);
-  }
-}
-
-// One tile of columns for some rows and inputs; `stored` has the sums of input k of row r at (r * kFloatLanes + k)
-// * 16.
-template <class Format, size_t rows, size_t count>
-void tile_floats(const ProductJob& job, size_t row, const ProductLane* lanes, size_t from, size_t to, float* stored) {
-  const typename Format::Block* weights[rows];
-  const float* x[count];
-  Lanes::F sums[rows * count * kVectors];
-  for (size_t r = 0; r < rows; ++r) {
-    weights[r] = reinterpret_cast<const typename Format::Block*>(job.weights + (row + r) * job.row_bytes);
-    for (size_t k = 0; k < count; ++k) {
-      x[k] = static_cast<const float*>(lanes[k].input);
-      for (size_t v = 0; v < kVectors; ++v) {
-        const float* at = stored + (r * kFloatLanes + k) * 16 + v * Lanes::float_lanes;
-        sums[(r * count + k) * kVectors + v] = from == 0 ? Lanes::set(0.0f) : Lanes::load(at);
-      }
-    }
-  }
-  add_floats<Format, rows, count>(weights, x, from, to, sums);
-  for (size_t r = 0; r < rows; ++r) {
-    for (size_t k = 0; k < count; ++k) {
-      const Lanes::F* sum = sums + (r * count + k) * kVectors;
-      if (to == job.columns) {
-        lanes[k].output[row + r] = Lanes::fold_16(sum);
-      } else {
-        for (size_t v = 0; v < kVectors; ++v) {
-          Lanes::store(stored + (r * kFloatLanes + k) * 16 + v * Lanes::float_lanes, sum[v]);
-        }
-      }
-    }
-  }
-}
-
-template <class Format, size_t rows>
-void tile_group(const ProductJob& job, size_t row, size_t lane, size_t count, size_t from, size_t to, float* stored) {
-  const ProductLane* lanes = job.lanes + lane;
-  if (count == 1) {
-    tile_floats<Format, rows, 1>(job, row, lanes, from, to, stored);
-  } else if (count == 2) {
-    tile_floats<Format, rows, 2>(job, row, lanes, from, to, stored);
-  } else {
-    tile_floats<Format, rows, 3>(job, row, lanes, from, to, stored);
-  }
-}
-
+// One input or two at a time; of more the next two when some rows, 32 of at most 10 KB, are still in the second-level
+// cache.
 template <class Format>
-void many_floats(const ProductJob& job) {
-  float* stored = static_cast<float*>(job.scratch);
-  for (size_t first = job.begin; first < job.end; first += qs::kProductRows) {
-    const size_t last = job.end - first < qs::kProductRows ? job.end : first + qs::kProductRows;
-    for (size_t lane = 0; lane < job.lane_count; lane += kFloatLanes) {
-      const size_t lane_end = job.lane_count - lane < kFloatLanes ? job.lane_count : lane + kFloatLanes;
-      for (size_t from = 0; from < job.columns; from += kFloatColumns) {
-        const size_t to = job.columns - from < kFloatColumns ? job.columns : from + kFloatColumns;
-        for (size_t row = first; row < last; row += kFloatRows) {
-          for (size_t k = lane; k < lane_end; k += kFloatGroup) {
-            float* sums = stored + ((row - first) * kFloatLanes + (k - lane)) * 16;
-            const size_t count = lane_end - k < kFloatGroup ? lane_end - k : kFloatGroup;
-            if (last - row == 1) {
-              tile_group<Format, 1>(job, row, k, count, from, to, sums);
-            } else {
-              tile_group<Format, 2>(job, row, k, count, from, to, sums);
-            }
-          }
+void few(const ProductJob& job) {
+  constexpr size_t kRows = 2 * qs::kProductRows;
+  ProductJob part = job;
+  for (part.begin = job.begin; part.begin < job.end; part.begin = part.end) {
+    part.end = job.lane_count <= 2 || job.end - part.begin < kRows + kR ? job.end : part.begin + kRows;
+    for (size_t k = 0; k < job.lane_count; k += part.lane_count) {
+      part.lanes = job.lanes + k;
+      part.lane_count = job.lane_count - k == 1 ? 1 : 2;
+      const auto run = [&](auto count) {
+        if constexpr (Format::input == Input::kBlocks256) {
+          few_256<Format, count>(part);
+        } else if constexpr (Format::input == Input::kBlocks32) {
+          few_32<Format, count>(part);
+        } else {
+          few_rows_of_floats<Format, count>(part);
         }
+      };
+      if (part.lane_count == 1) {
+        run(Index<1>());
+      } else {
+        run(Index<2>());
       }
     }
   }
@@ -344,32 +241,12 @@ void many_floats(const ProductJob& job) {
 
 template <class Format>
 void multiply(const ProductJob& job) {
-  if constexpr (Format::input == Input::kBlocks256) {
-    if (job.lane_count == 1) {
-      few<Format, 1>(job);
-    } else if (job.lane_count == 2) {
-      few<Format, 2>(job);
-    } else {
-      many<Format, Panel256, kTileUnits256>(job, job.columns / 256);
-    }
+  if (job.lane_count <= few_lanes<Format>()) {
+    few<Format>(job);
+  } else if constexpr (Format::input == Input::kBlocks256) {
+    many<Format, Panel256, kTileUnits256>(job, job.columns / 256);
   } else if constexpr (Format::input == Input::kBlocks32) {
-    if (job.lane_count == 1) {
-      few<Format, 1>(job);
-    } else if (job.lane_count == 2) {
-      few<Format, 2>(job);
-    } else {
-      many<Format, Panel32, kTileUnits32>(job, job.columns / 32 * Format::parts);
-    }
-  } else if (job.lane_count <= kFewLanes) {
-    for (size_t row = job.begin; row < job.end; row += kFloatRows) {
-      for (size_t k = 0; k < job.lane_count; ++k) {
-        if (job.end - row == 1) {
-          few_floats<Format, 1, 1>(job, row, job.lanes + k);
-        } else {
-          few_floats<Format, 2, 1>(job, row, job.lanes + k);
-        }
-      }
-    }
+    many<Format, Panel32, kTileUnits32>(job, job.columns / 32 * Format::parts);
   } else {
     many_floats<Format>(job);
   }
