@@ -28,6 +28,11 @@ export class CachedSequence {
     return this.#tokens;
   }
 
+  /** How many of the first tokens of a text need not be evaluated for the logits after its last. */
+  reusable(tokens: ArrayLike<number>): number {
+    return this.#commonLength(tokens, tokens.length - 1);
+  }
+
   /**
    * Makes the text `tokens`, at least `wanted` of them, and returns the logits after each of the last `wanted`, row by row.
    * These are evaluated anew, even if the cache holds them: it holds no logits.

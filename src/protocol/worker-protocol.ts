@@ -102,6 +102,67 @@ export interface WorkerStatus {
   readonly notes: readonly string[];
 }
 
+/** A model to complete with, and how to run it. Another value loads another session. */
+export interface CompletionModel {
+  readonly path: string;
+  /** 0 = one per physical core. */
+  readonly threads: number;
+  readonly backend: BackendChoice;
+}
+
+/** What can be said of a model for completions from its header alone. */
+export interface CompletionSupport {
+  readonly fileType: string | undefined;
+  readonly parameterCount: number;
+  readonly byteLength: number;
+  /** Whose fill-in-the-middle prompt it has the tokens for. */
+  readonly family?: string;
+  /** Why it cannot complete. */
+  readonly reason?: string;
+}
+
+export interface CompletionLoaded {
+  readonly family: string;
+  /** What the right suffix was worth in the check, in nats per token: against a wrong one, and against none. */
+  readonly overWrong: number;
+  readonly overPlain: number;
+  /** Tokens of prompt and completion together. */
+  readonly context: number;
+  readonly backend: 'native' | 'wasm';
+  readonly isa: string;
+  readonly seconds: number;
+}
+
+/** A cursor: the text before and behind it, as much as is near. */
+export interface CompletionRequest {
+  readonly model: CompletionModel;
+  readonly prefix: string;
+  readonly suffix: string;
+  readonly multiline: boolean;
+  readonly maxTokens: number;
+  /** From the first generated token; what exists then is the answer. */
+  readonly budgetMs: number;
+}
+
+export interface CompletionAnswer {
+  /** As the model wrote it. */
+  readonly text: string;
+  /** Why it ends, as a sentence. */
+  readonly stop: string;
+  /** The prompt with its special tokens as text. */
+  readonly prompt: string;
+  readonly promptTokens: number;
+  /** Tokens of the prompt that were evaluated before. */
+  readonly reusedTokens: number;
+  /** Tokens of the given text that the prompt had no room for. */
+  readonly cutTokens: number;
+  readonly generatedTokens: number;
+  /** Waiting for the model: another request, or loading. */
+  readonly waitMs: number;
+  readonly promptMs: number;
+  readonly generateMs: number;
+}
+
 /** Request name -> parameters, result and progress. */
 export interface WorkerRequests {
   'worker/status': { params: Record<string, never>; result: WorkerStatus; progress: never };
@@ -120,6 +181,11 @@ export interface WorkerRequests {
     progress: never;
   };
   'quantize/run': { params: QuantizeJob; result: QuantizationReport; progress: JobProgress };
+  'completion/support': { params: { path: string }; result: CompletionSupport; progress: never };
+  /** Loads a model in place of the one before, and checks that it can fill in a middle. */
+  'completion/load': { params: CompletionModel; result: CompletionLoaded; progress: never };
+  /** One at a time; loads the model if need be. The progress is the text so far. */
+  'completion/run': { params: CompletionRequest; result: CompletionAnswer; progress: string };
 }
 
 /** Worker -> client, unsolicited. */

@@ -7,6 +7,7 @@ import { defaultOptions, planQuantization } from '../core/quantize/plan.js';
 import { findQuantizationGrid } from '../core/quantize/quantization-grid.js';
 import { previewFileTypes } from '../core/quantize/preview.js';
 import { inspectArray, inspectModel, inspectString } from '../engine/jobs/inspect.js';
+import { completionSupport } from '../engine/jobs/completion-support.js';
 import { runQuantize } from '../engine/jobs/quantize.js';
 import { sampleWeights } from '../engine/jobs/weight-samples.js';
 import { loadBackend } from '../platform/load-backend.js';
@@ -14,6 +15,7 @@ import { requireModel } from '../platform/open-model.js';
 import { quantizeServices } from '../platform/quantize-services.js';
 import { ConnectionServer, type Handlers, type Transport } from '../protocol/connection.js';
 import type { WorkerNotifications, WorkerRequests, WorkerStatus } from '../protocol/worker-protocol.js';
+import { Completions } from './completions.js';
 import { ModelCache } from './model-cache.js';
 
 /** For jobs to remove their files after the parent is gone. */
@@ -21,6 +23,7 @@ const CLEAN_UP_MS = 2000;
 
 const dist = import.meta.dirname;
 const models = new ModelCache();
+const completions = new Completions(path.join(dist, 'kernels'));
 const services = quantizeServices(dist);
 
 /** Kernels are for computing; without them models can still be looked at. */
@@ -88,6 +91,10 @@ async function main(): Promise<void> {
         }
       }),
     'quantize/run': (params, context) => job(() => runQuantize(params, services, context)),
+    'completion/support': (params, { signal }) =>
+      models.use(params.path, opened => completionSupport(requireModel(opened), signal)),
+    'completion/load': params => completions.load(params),
+    'completion/run': (params, context) => completions.run(params, context),
   };
   const log = (level: WorkerNotifications['log/message']['level'], message: string): void => {
     server.notify('log/message', { level, message });
@@ -98,6 +105,7 @@ async function main(): Promise<void> {
   const end = (): void => {
     server.dispose();
     models.dispose();
+    void completions.dispose();
     const deadline = Date.now() + CLEAN_UP_MS;
     setInterval(() => {
       if (server.openCount === 0 || Date.now() > deadline) process.exit(0);

@@ -20,6 +20,18 @@ export const DESCRIPTION_TENSORS = [
   'rope_factors_short.weight',
 ] as const;
 
+/** @throws QuantsmithError `engine/architecture` */
+export function architectureOf(model: GgufModel): { readonly name: string; readonly architecture: Architecture } {
+  const name = metadataString(model.metadata, 'general.architecture') ?? '';
+  const architecture = ARCHITECTURES.find(({ names }) => names.includes(name));
+  if (architecture) return { name, architecture };
+  const known = ARCHITECTURES.flatMap(({ names }) => names).sort();
+  throw new QuantsmithError(
+    'engine/architecture',
+    `Models of the architecture "${printable(name)}" cannot be run here; these can: ${known.join(', ')}.`,
+  );
+}
+
 /**
  * The program of a model.
  * @param vectors the values of {@link DESCRIPTION_TENSORS} that the model has
@@ -31,15 +43,7 @@ export function compileProgram(
   vectors: ReadonlyMap<string, readonly number[]>,
   limits: ProgramLimits,
 ): Program {
-  const name = metadataString(model.metadata, 'general.architecture') ?? '';
-  const architecture = ARCHITECTURES.find(({ names }) => names.includes(name));
-  if (!architecture) {
-    const known = ARCHITECTURES.flatMap(({ names }) => names).sort();
-    throw new QuantsmithError(
-      'engine/architecture',
-      `Models of the architecture "${printable(name)}" cannot be run here; these can: ${known.join(', ')}.`,
-    );
-  }
+  const { name, architecture } = architectureOf(model);
   const hyper = readHyperParameters(model, name);
   const builder = new ProgramBuilder(model);
   const asked = new Set<string>();

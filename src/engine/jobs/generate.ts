@@ -15,6 +15,10 @@ export interface GenerateRequest {
   readonly count: number;
   /** The text ends before the first of these that is complete. */
   readonly stop: readonly string[];
+  /** Tokens that end it, and are no part of it; default: those that end a generation of this vocabulary. */
+  readonly ends?: ReadonlySet<number>;
+  /** Asked after each token whether the text so far is enough. */
+  readonly enough?: (text: string) => boolean;
   /** Most tokens guessed for a step; used with a drafter. */
   readonly draft?: number;
 }
@@ -38,8 +42,8 @@ export interface GenerateServices {
 export interface Generated {
   readonly text: string;
   readonly ids: readonly number[];
-  /** Why it ended: `count`, an end-of-generation token, a stop string, a full context, or the signal. */
-  readonly reason: 'count' | 'end' | 'stop' | 'context' | 'interrupted';
+  /** Why it ended: `count`, a token that ends, a stop string, `enough`, a full context, or the signal. */
+  readonly reason: 'count' | 'end' | 'stop' | 'enough' | 'context' | 'interrupted';
   readonly promptSeconds: number;
   readonly generateSeconds: number;
   readonly speculation?: Speculation;
@@ -117,15 +121,17 @@ async function continueText(
 class Writer {
   readonly ids: number[] = [];
   readonly #services: GenerateServices;
-  readonly #count: number;
+  readonly #request: GenerateRequest;
+  readonly #ends: ReadonlySet<number>;
   readonly #decoder;
   readonly #output: StoppingText;
 
-  constructor({ stop, count }: GenerateRequest, services: GenerateServices) {
+  constructor(request: GenerateRequest, services: GenerateServices) {
     this.#services = services;
-    this.#count = count;
+    this.#request = request;
+    this.#ends = request.ends ?? services.tokenizer.endOfGeneration;
     this.#decoder = services.tokenizer.streamDecoder({ special: false });
-    this.#output = new StoppingText(stop);
+    this.#output = new StoppingText(request.stop);
   }
 
   get text(): string {
@@ -133,12 +139,13 @@ class Writer {
   }
 
   /** Takes a token; says why the text ends, if it does. */
-  async write(token: number): Promise<'end' | 'stop' | 'count' | undefined> {
-    if (this.#services.tokenizer.endOfGeneration.has(token)) return 'end';
+  async write(token: number): Promise<'end' | 'stop' | 'enough' | 'count' | undefined> {
+    if (this.#ends.has(token)) return 'end';
     this.ids.push(token);
     await this.#show(this.#output.push(this.#decoder.push(token)));
     if (this.#output.isStopped) return 'stop';
-    return this.ids.length === this.#count ? 'count' : undefined;
+    if (this.#request.enough?.(this.text)) return 'enough';
+    return this.ids.length === this.#request.count ? 'count' : undefined;
   }
 
   async end(): Promise<void> {

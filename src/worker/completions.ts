@@ -1,0 +1,234 @@
+// The model that completes: one at a time, loaded by the first request for it and kept, with what it has evaluated, for the next.
+// Requests run one after another. Cancelling one ends it at once, but not a load: whoever types while a model is being loaded
+// would have it started over with every key.
+import { LEAST_GAIN, type FimVerdict } from '../core/completion/fim-check.js';
+import type { Fim } from '../core/completion/fim-families.js';
+import type { FimBudget } from '../core/completion/fim-prompt.js';
+import { QuantsmithError } from '../core/problem.js';
+import { formatNumber } from '../core/text/quantity.js';
+import type { Tokenizer } from '../core/tokenizer/tokenizer.js';
+import { CachedSequence } from '../engine/cached-sequence.js';
+import { checkFim } from '../engine/jobs/check-fim.js';
+import { complete } from '../engine/jobs/complete.js';
+import { readFim } from '../engine/jobs/completion-support.js';
+import { FileSource } from '../platform/file-source.js';
+import { requireModel } from '../platform/open-model.js';
+import { openSession, openToRun, type OpenedSession } from '../platform/open-session.js';
+import { assertUnchanged, identityOf } from '../platform/source-files.js';
+import type { HandlerContext } from '../protocol/connection.js';
+import type { FileIdentity } from '../protocol/quantize-thread-protocol.js';
+import type {
+  CompletionAnswer,
+  CompletionLoaded,
+  CompletionModel,
+  CompletionRequest,
+} from '../protocol/worker-protocol.js';
+
+/** About 100 lines before the cursor and 25 behind it. */
+const PROMPT: FimBudget = { prefix: 1024, suffix: 256 };
+/** What the longest prompt and the longest completion need. */
+const CONTEXT = 2048;
+/**
+ * Most tokens of a prompt in one step. A prompt that is cancelled, as most are while somebody types, keeps the steps it has made;
+ * of those of 256 a model that reads 100 tokens a second would finish none between two keys. Of the 0.5B shape, Q4_K_M, steps
+ * of 64 read as fast as steps of 256 (163 tokens a second), of 32 7 % slower.
+ */
+const BATCH = 64;
+/** What the suffix may cost after every typed character, where it stands behind what was typed and so is read again. */
+const SUFFIX_SECONDS = 0.15;
+const LEAST_SUFFIX = 32;
+
+interface Loaded {
+  readonly model: CompletionModel;
+  readonly files: readonly FileIdentity[];
+  readonly session: OpenedSession;
+  readonly cache: CachedSequence;
+  readonly tokenizer: Tokenizer;
+  readonly fim: Fim;
+  readonly verdict: FimVerdict;
+  readonly seconds: number;
+}
+
+export class Completions {
+  readonly #kernels: string;
+  #loaded: Loaded | undefined;
+  /** What is being loaded. */
+  #loading: { readonly model: CompletionModel; readonly abort: AbortController } | undefined;
+  /** The end of the last request. */
+  #last: Promise<unknown> = Promise.resolve();
+  /** Tokens a second that prompts were read at, as last measured; for the model that is loaded. */
+  #promptSpeed = 0;
+
+  /** @param kernels the folder of the kernels' builds */
+  constructor(kernels: string) {
+    this.#kernels = kernels;
+  }
+
+  /** Rejects with `completion/…` if the model cannot fill in a middle, and as opening and running it do. */
+  async load(model: CompletionModel): Promise<CompletionLoaded> {
+    // A load of minutes is not waited for when its model is wanted no more.
+    if (this.#loading && !isSame(this.#loading.model, model)) this.#loading.abort.abort(replaced());
+    const { fim, verdict, session, seconds } = await this.#enqueue(() => this.#load(model));
+    const { overWrong, overPlain } = verdict;
+    const { backend, isa, limits } = session;
+    return { family: fim.family, overWrong, overPlain, context: limits.context, backend, isa, seconds };
+  }
+
+  /** The model's text at a cursor. */
+  async run(request: CompletionRequest, { signal, progress }: HandlerContext<string>): Promise<CompletionAnswer> {
+    const start = performance.now();
+    const work = this.#enqueue(async () => {
+      signal.throwIfAborted();
+      const loaded = await this.#load(request.model);
+      signal.throwIfAborted();
+      return this.#complete(request, loaded, performance.now() - start, signal, progress);
+    });
+    return untilAborted(work, signal);
+  }
+
+  /** Gives the model back. */
+  async dispose(): Promise<void> {
+    this.#loading?.abort.abort(replaced());
+    await this.#enqueue(() => this.#unload());
+  }
+
+  /** One after another: a session takes one step at a time. */
+  #enqueue<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(work);
+    this.#last = result.catch(() => undefined);
+    return result;
+  }
+
+  async #complete(
+    { prefix, suffix, multiline, maxTokens, budgetMs }: CompletionRequest,
+    { session, cache, tokenizer, fim }: Loaded,
+    waitMs: number,
+    signal: AbortSignal,
+    progress: (text: string) => void,
+  ): Promise<CompletionAnswer> {
+    const budget = { ...PROMPT, suffix: suffixBudget(fim, this.#promptSpeed) };
+    const result = await complete(
+      { prefix, suffix, multiline, count: maxTokens, seconds: budgetMs / 1000, budget },
+      { model: session, cache, tokenizer, fim, signal, now, turn, onText: progress },
+    );
+    const evaluated = result.prompt.length - result.reusedTokens;
+    if (evaluated >= LEAST_SUFFIX) this.#promptSpeed = evaluated / result.promptSeconds;
+    return {
+      text: result.text,
+      stop: result.stop,
+      prompt: tokenizer.decode(result.prompt),
+      promptTokens: result.prompt.length,
+      reusedTokens: result.reusedTokens,
+      cutTokens: result.cutTokens,
+      generatedTokens: result.generatedTokens,
+      waitMs,
+      promptMs: result.promptSeconds * 1000,
+      generateMs: result.generateSeconds * 1000,
+    };
+  }
+
+  /** The loaded model, if it is this one as it is on disk now; otherwise it is loaded. */
+  async #load(model: CompletionModel): Promise<Loaded> {
+    const loaded = this.#loaded;
+    if (loaded && isSame(loaded.model, model) && (await isUnchanged(loaded.files))) return loaded;
+    await this.#unload();
+    const abort = new AbortController();
+    this.#loading = { model, abort };
+    try {
+      return (this.#loaded = await this.#open(model, abort.signal));
+    } finally {
+      this.#loading = undefined;
+    }
+  }
+
+  async #unload(): Promise<void> {
+    const loaded = this.#loaded;
+    this.#loaded = undefined;
+    this.#promptSpeed = 0;
+    await loaded?.session.close();
+  }
+
+  async #open(model: CompletionModel, signal: AbortSignal): Promise<Loaded> {
+    const start = performance.now();
+    const { opened, files, tokenizer, fim } = await openWithFim(model.path, signal);
+    const session = await openSession(opened, {
+      ...(model.threads === 0 ? {} : { threads: model.threads }),
+      ...{ backend: model.backend, kernels: this.#kernels, needed: CONTEXT, batch: BATCH, cacheType: 'f16', signal },
+    });
+    try {
+      const cache = new CachedSequence(session);
+      const verdict = await checkFim({ model: session, cache, tokenizer, fim, signal });
+      if (!verdict.canFill) throw cannotFill(fim, verdict);
+      const seconds = (performance.now() - start) / 1000;
+      return { model, files, session, cache, tokenizer, fim, verdict, seconds };
+    } catch (error) {
+      const blamed = await session.blame(error);
+      await session.close();
+      throw blamed;
+    }
+  }
+}
+
+async function openWithFim(path: string, signal: AbortSignal) {
+  const opened = await openToRun(path, signal);
+  try {
+    const model = requireModel(opened);
+    const files = model.shards.flatMap(({ source }) => (source instanceof FileSource ? [identityOf(source)] : []));
+    return { opened, files, ...(await readFim(model, signal)) };
+  } catch (error) {
+    await opened.close();
+    throw error;
+  }
+}
+
+function isUnchanged(files: readonly FileIdentity[]): Promise<boolean> {
+  return assertUnchanged(files).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** Tokens of the suffix: all of them where they stay in the cache, otherwise what can be read in a moment. */
+function suffixBudget({ order }: Fim, promptSpeed: number): number {
+  if (order === 'suffix-first' || promptSpeed === 0) return PROMPT.suffix;
+  // Powers of two, so that a speed that wavers does not change the prompt.
+  const affordable = 2 ** Math.floor(Math.log2(promptSpeed * SUFFIX_SECONDS));
+  return Math.min(PROMPT.suffix, Math.max(LEAST_SUFFIX, affordable));
+}
+
+function isSame(a: CompletionModel, b: CompletionModel): boolean {
+  return a.path === b.path && a.threads === b.threads && a.backend === b.backend;
+}
+
+function replaced(): QuantsmithError {
+  return new QuantsmithError('completion/replaced', 'Another model was chosen meanwhile.');
+}
+
+function cannotFill({ family }: Fim, { overWrong, overPlain }: FimVerdict): QuantsmithError {
+  const nats = (value: number): string => formatNumber(Number(value.toFixed(2)));
+  return new QuantsmithError(
+    'completion/cannot-fill',
+    `The model has the tokens for filling in a middle (${family}) but has not learned to use them: the text behind the cursor ` +
+      `should make a known middle at least ${nats(LEAST_GAIN)} nats per token likelier than a wrong text does, and than none; ` +
+      `it makes it ${nats(overWrong)} and ${nats(overPlain)} likelier.`,
+    'Use a code model that was trained for it: a base model, or one whose description speaks of FIM or infilling.',
+  );
+}
+
+const now = (): number => performance.now() / 1000;
+/** Messages that wait, a cancellation among them, are read now. */
+const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve));
+
+/** As `work`, or rejects with the signal's reason as soon as it is aborted; `work` goes on. */
+function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => {
+      reject(signal.reason as Error);
+    };
+    if (signal.aborted) stop();
+    signal.addEventListener('abort', stop, { once: true });
+    work.then(resolve, reject).finally(() => {
+      signal.removeEventListener('abort', stop);
+    });
+  });
+}
