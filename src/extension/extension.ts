@@ -1,7 +1,10 @@
 // The extension: a list of features over a few services. Nothing here computes: no tensor byte enters this process, models
 // are read by the worker, recipes by the language server. What activate() adds, deactivation takes back; the worker's
 // process ends with it.
+import * as path from 'node:path';
 import * as vscode from 'vscode';
+import { CompletionService, type LastCompletion, type ModelState } from './completions/completion-service.js';
+import { completions } from './completions/completions.js';
 import { Disposables } from './disposables.js';
 import type { Feature, Services } from './feature.js';
 import { inspector } from './inspector/inspector.js';
@@ -14,7 +17,7 @@ import { workerStatusItem } from './status/worker-status-item.js';
 import { statusText } from './status/status-texts.js';
 import { recipeTasks } from './tasks/recipe-tasks.js';
 
-const FEATURES: readonly Feature[] = [workerStatusItem, inspector, quantize, recipeTasks, recipes];
+const FEATURES: readonly Feature[] = [workerStatusItem, inspector, quantize, completions, recipeTasks, recipes];
 
 /** What the tests of the extension see: facts that the vscode API does not show. */
 export interface QuantsmithApi {
@@ -28,6 +31,7 @@ export interface QuantsmithApi {
   }[];
   worker(): { readonly state: WorkerState; readonly pid: number | undefined };
   job(): { readonly title: string; readonly percent: number | undefined } | undefined;
+  completions(): { readonly model: ModelState; readonly last: LastCompletion | undefined };
   statusText(): string;
 }
 
@@ -43,6 +47,7 @@ export function activate(context: vscode.ExtensionContext): QuantsmithApi {
     worker,
     jobs: owned.add(new JobSlot()),
     inspectors: new InspectorRegistry(),
+    completions: owned.add(new CompletionService(worker, log, path.join(dist, '..', 'examples', 'tinycoder-f16.gguf'))),
     dist,
   };
   for (const feature of FEATURES) owned.add(feature(context, services));
@@ -59,6 +64,7 @@ export function activate(context: vscode.ExtensionContext): QuantsmithApi {
       })),
     worker: () => ({ state: worker.state, pid: worker.pid }),
     job: () => services.jobs.current,
+    completions: () => ({ model: services.completions.state, last: services.completions.last }),
     statusText: () => statusText(worker.state, services.jobs.current).text,
   };
 }

@@ -1,6 +1,7 @@
 // What a feature is: a function that registers what it offers and returns one disposable that takes all of it back.
 // Features know the services, never each other; what they share is a command or a service.
 import type * as vscode from 'vscode';
+import type { CompletionService } from './completions/completion-service.js';
 import type { Disposable } from './disposables.js';
 import type { InspectorRegistry } from './inspector/inspector-registry.js';
 import type { JobSlot } from './services/job-slot.js';
@@ -12,6 +13,7 @@ export interface Services {
   readonly jobs: JobSlot;
   /** Open model documents, for commands that mean "this model". */
   readonly inspectors: InspectorRegistry;
+  readonly completions: CompletionService;
   /** The folder of everything built: bundles, webview, kernels. */
   readonly dist: string;
 }

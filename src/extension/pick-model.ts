@@ -27,26 +27,33 @@ export async function pickModel(title: string): Promise<vscode.Uri | undefined> 
 }
 
 async function listModels(): Promise<ModelItem[]> {
-  const found = await vscode.workspace.findFiles('**/*.gguf', undefined, MAX_LISTED);
-  const models = found.filter(uri => !LATER_SHARD.test(uri.path)).sort((a, b) => a.path.localeCompare(b.path));
-  const items = await Promise.all(
-    models.map(async (uri): Promise<ModelItem> => {
-      const folder = path.dirname(vscode.workspace.asRelativePath(uri));
-      const size = await stat(uri.fsPath).then(
-        ({ size }) => formatBytes(size),
-        () => '',
-      );
-      return {
-        label: path.basename(uri.fsPath),
-        description: [size, folder === '.' ? '' : folder].filter(Boolean).join(' · '),
-        uri,
-      };
-    }),
-  );
-  return [...items, { label: 'Browse…', iconPath: new vscode.ThemeIcon('folder-opened'), alwaysShow: true }];
+  const models = await workspaceModels();
+  return [...(await Promise.all(models.map(modelItem))), { ...BROWSE }];
 }
 
-async function browseForModel(title: string): Promise<vscode.Uri | undefined> {
+export const BROWSE = { label: 'Browse…', iconPath: new vscode.ThemeIcon('folder-opened'), alwaysShow: true };
+
+/** The models of the workspace, by path. */
+export async function workspaceModels(): Promise<vscode.Uri[]> {
+  const found = await vscode.workspace.findFiles('**/*.gguf', undefined, MAX_LISTED);
+  return found.filter(uri => !LATER_SHARD.test(uri.path)).sort((a, b) => a.path.localeCompare(b.path));
+}
+
+/** A model in a list: name, size and folder. */
+export async function modelItem(uri: vscode.Uri): Promise<vscode.QuickPickItem & { readonly uri: vscode.Uri }> {
+  const folder = path.dirname(vscode.workspace.asRelativePath(uri));
+  const size = await stat(uri.fsPath).then(
+    ({ size }) => formatBytes(size),
+    () => '',
+  );
+  return {
+    label: path.basename(uri.fsPath),
+    description: [size, folder === '.' ? '' : folder].filter(Boolean).join(' · '),
+    uri,
+  };
+}
+
+export async function browseForModel(title: string): Promise<vscode.Uri | undefined> {
   const chosen = await vscode.window.showOpenDialog({
     title,
     openLabel: 'Choose',

@@ -26,6 +26,13 @@ type: Q4_K_X
 ruls: []
 `;
 
+const TO_COMPLETE = `def total(items):
+    result = 0
+    for item in items:
+        
+    return result
+`;
+
 const inspect = file =>
   JSON.parse(
     execFileSync(process.execPath, [path.join(root, 'dist/cli.js'), 'inspect', file, '--json'], {
@@ -61,6 +68,7 @@ describe('packaged extension', { timeout: 300_000 }, () => {
     writeFileSync(path.join(workspace, 'broken.quant.yaml'), BROKEN_RECIPE);
     writeFileSync(path.join(workspace, 'typed.quant.yaml'), '');
     writeFileSync(path.join(workspace, 'not-a-model.gguf'), 'This is not a model.\n');
+    writeFileSync(path.join(workspace, 'total.py'), TO_COMPLETE);
     extensionsDirectory = installVsix(newest);
     [server, browser] = await Promise.all([
       startCodeServer({
@@ -177,6 +185,58 @@ describe('packaged extension', { timeout: 300_000 }, () => {
       await page.locator('.quick-input-widget:visible .quick-input-title').innerText(),
       /tinycoder-f16\.gguf/,
     );
+    await page.keyboard.press('Escape');
+  });
+
+  test('completes code with the model that was clicked: ghost text, Tab, and it is in the file', async () => {
+    const { page } = workbench;
+    const { keyboard } = page;
+    await page
+      .locator('.explorer-folders-view .monaco-list-row', { hasText: 'tinycoder-f16.gguf' })
+      .click({ button: 'right' });
+    await page.locator('.monaco-menu .action-item', { hasText: 'Use This Model for Completions' }).first().click();
+    await workbench
+      .notification(/completes now/)
+      .first()
+      .waitFor({ timeout: 30_000 });
+    await workbench.screenshot('completions-model-chosen');
+    await workbench.openFile('total.py');
+    await page.locator('.editor-instance .view-lines').first().click();
+    await keyboard.press('Control+Home');
+    for (let line = 1; line < 4; line++) await keyboard.press('ArrowDown');
+    await keyboard.press('End');
+    await keyboard.type('r');
+    const ghost = page.locator('.monaco-editor [class*="ghost-text"]');
+    await ghost.first().waitFor({ timeout: 30_000 });
+    const shown = (await ghost.allInnerTexts()).join('').replaceAll('\u00a0', ' ');
+    await workbench.screenshot('completions-ghost-text');
+    // Nothing is in the file that was not accepted.
+    const file = path.join(workspace, 'total.py');
+    await keyboard.press('Control+s');
+    const typed = TO_COMPLETE.replace('        \n', '        r\n');
+    await until(() => readFileSync(file, 'utf8') === typed, 'saving what was typed, and no more');
+    await ghost.first().waitFor({ timeout: 30_000 });
+    await keyboard.press('Tab');
+    await keyboard.press('Control+s');
+    await until(() => readFileSync(file, 'utf8') !== typed, 'saving what was accepted');
+    const [before, after] = typed.split('        r\n');
+    const saved = readFileSync(file, 'utf8');
+    assert.ok(saved.startsWith(`${before}        r${shown.trimEnd().split('\n')[0]}`), saved);
+    assert.ok(saved.endsWith(after), saved);
+    await workbench.runCommand('Quantsmith: Explain Last Completion');
+    await page.locator('.tab', { hasText: 'Last Completion.txt' }).waitFor({ timeout: 30_000 });
+    await workbench.screenshot('completions-explained');
+    await workbench.runCommand('View: Close All Editors');
+  });
+
+  test('lists models for completions with what they can do', async () => {
+    const { page } = workbench;
+    await workbench.runCommand('Quantsmith: Use This Model for Completions');
+    const row = text => page.locator('.quick-input-widget:visible .monaco-list-row', { hasText: text });
+    await row('tinycoder-f16.gguf').filter({ hasText: 'fills in (Qwen Coder)' }).first().waitFor({ timeout: 30_000 });
+    await row('not-a-model.gguf').filter({ hasText: 'not a GGUF' }).first().waitFor({ timeout: 30_000 });
+    await row('Example model').filter({ hasText: 'fills in' }).first().waitFor({ timeout: 30_000 });
+    await workbench.screenshot('completions-pick-model');
     await page.keyboard.press('Escape');
   });
 

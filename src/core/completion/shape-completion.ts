@@ -23,6 +23,7 @@ export interface Cut {
 
 /** @param text what the model wrote at the cursor */
 export function shapeCompletion(cursor: CursorText, text: string, multiline: boolean): ShapedCompletion {
+  if (isBlank(text)) return { text: '', replace: 0, notes: ['The model wrote nothing.'] };
   const notes: string[] = [];
   let lines = completionLines(cursor, text);
   const cut = cutLines(cursor, lines, multiline);
@@ -37,7 +38,7 @@ export function shapeCompletion(cursor: CursorText, text: string, multiline: boo
   const joined = isBlank(shown) ? NOTHING : joinRest(shown, lineSuffix(cursor));
   if (joined.why !== undefined) notes.push(joined.why);
   if (!isBlank(joined.text)) return { text: joined.text, replace: joined.replace, notes };
-  return { text: '', replace: 0, notes: notes.length > 0 ? notes : ['The model wrote nothing.'] };
+  return { text: '', replace: 0, notes: notes.length > 0 ? notes : ['The model wrote nothing for this line.'] };
 }
 
 /**

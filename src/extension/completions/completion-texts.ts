@@ -1,0 +1,115 @@
+// What the status bar item of completions and "Explain Last Completion" say. Pure.
+import { printable } from '../../core/text/printable.js';
+import { formatInteger, formatNumber, plural } from '../../core/text/quantity.js';
+import type { StatusText } from '../status/status-texts.js';
+import { sentence } from '../texts.js';
+import type { Outcome } from './completer.js';
+import type { LastCompletion, ModelState } from './completion-service.js';
+
+export interface CompletionStatus {
+  readonly model: ModelState;
+  /** The model's file name. */
+  readonly name: string;
+  readonly isGenerating: boolean;
+  /** Why there are none in the editor that has the focus, whatever the model is. */
+  readonly off?: string;
+  readonly last?: LastCompletion;
+}
+
+export function completionStatus({ model, name, isGenerating, off, last }: CompletionStatus): StatusText {
+  const text = (icon: string, tooltip: readonly string[], isWarning = false): StatusText => ({
+    text: `$(${icon}) Completions`,
+    tooltip: [...tooltip, 'Click for what can be done.'],
+    label: `Quantsmith completions: ${tooltip.join(' ')}`,
+    isWarning,
+  });
+  if (model.kind === 'none') return text('circle-slash', ['Off: no model is chosen.']);
+  if (off !== undefined) return text('circle-slash', [`Off: ${off}`]);
+  switch (model.kind) {
+    case 'failed':
+      return text(
+        'warning',
+        [
+          `${name} cannot be used.`,
+          sentence(model.error.message),
+          ...(model.error.hint === undefined ? [] : [model.error.hint]),
+        ],
+        true,
+      );
+    case 'loading':
+      return text('loading~spin', [`Loading ${name}, and checking that it can fill in a middle.`]);
+    case 'unloaded':
+      return text('sparkle', [`Ready: ${name} is loaded when it is needed.`, ...lastLines(last)]);
+    case 'ready':
+      return text(isGenerating ? 'loading~spin' : 'sparkle', [
+        isGenerating ? `${name} is writing.` : `Ready: ${name} (${model.facts.family}).`,
+        ...lastLines(last),
+      ]);
+  }
+}
+
+function lastLines(last: LastCompletion | undefined): string[] {
+  return last ? [`Last, ${last.where}: ${outcomeText(last.outcome)}`] : [];
+}
+
+function outcomeText({ offer, nothing, failed }: Outcome): string {
+  if (failed) return `failed. ${sentence(failed.message)}`;
+  if (offer) return 'a completion was shown.';
+  return `nothing was shown. ${nothing ?? ''}`;
+}
+
+const SOURCES = {
+  model: 'the model, just now',
+  joined: 'the model, which was writing already when the last key was pressed',
+  cache: 'an earlier answer of the model, which goes on here',
+} as const;
+
+/** Everything about the last request, as plain text: code in it needs no escaping. */
+export function explanation(last: LastCompletion | undefined, model: ModelState): string {
+  if (!last) return 'No completion was asked for yet in this window.\n';
+  const { outcome, where, at } = last;
+  const { offer, source, typed, answer, notes, waitedMs, totalMs } = outcome;
+  const lines = [`Completion at ${where}, ${at.toLocaleTimeString()}`, '', `Result: ${outcomeText(outcome)}`];
+  if (outcome.failed?.hint !== undefined) lines.push(outcome.failed.hint);
+  if (model.kind !== 'none') lines.push(`Model: ${printable(model.path)}`);
+  if (model.kind === 'ready') {
+    const { family, overWrong, overPlain, context, backend, isa } = model.facts;
+    lines.push(
+      `Prompt of the family ${family}; context of ${plural(context, 'token')}; ${backend} kernels (${isa}).`,
+      `Check at loading: the right text behind the cursor is worth ${nats(overWrong)} against a wrong one, ${nats(overPlain)} against none.`,
+    );
+  }
+  if (offer) {
+    lines.push('', '--- Shown', offer.text);
+    if (offer.replace > 0) lines.push(`(in place of the next ${plural(offer.replace, 'character')})`);
+  }
+  if (notes.length > 0) lines.push('', '--- What was done to the text of the model', ...notes);
+  if (source) {
+    lines.push('', `Source: ${SOURCES[source]}.`);
+    if (typed !== undefined && typed !== '') lines.push(`Typed since, in agreement: ${JSON.stringify(typed)}`);
+  }
+  lines.push(`Waited for a pause in typing: ${milliseconds(waitedMs)}. Total: ${milliseconds(totalMs)}.`);
+  if (answer) lines.push(...answerLines(answer));
+  return `${lines.join('\n')}\n`;
+}
+
+function answerLines(answer: NonNullable<Outcome['answer']>): string[] {
+  const { promptTokens, reusedTokens, cutTokens, generatedTokens, waitMs, promptMs, generateMs } = answer;
+  return [
+    '',
+    '--- The model',
+    `Prompt: ${plural(promptTokens, 'token')}, ${formatInteger(reusedTokens)} of them evaluated before; ` +
+      `${plural(cutTokens, 'token')} of the text had no room.`,
+    `Generated: ${plural(generatedTokens, 'token')}. It stopped because: ${answer.stop}`,
+    `Waiting for the model: ${milliseconds(waitMs)}. Prompt: ${milliseconds(promptMs)}. Generation: ${milliseconds(generateMs)}.`,
+    '',
+    '--- Text of the model',
+    answer.text,
+    '',
+    '--- Prompt',
+    answer.prompt,
+  ];
+}
+
+const milliseconds = (value: number): string => `${formatInteger(Math.round(value))} ms`;
+const nats = (value: number): string => `${formatNumber(Number(value.toFixed(2)))} nats per token`;

@@ -1,0 +1,192 @@
+// Feature: inline completions by a local model. Ghost text, the status bar item that says what it does and why it does nothing, and
+// the commands to choose a model, to turn completions off and on, and to have the last one explained.
+import * as vscode from 'vscode';
+import { errorData } from '../../core/problem.js';
+import { formatSeconds } from '../../core/text/quantity.js';
+import { Disposables } from '../disposables.js';
+import type { Feature, Services } from '../feature.js';
+import { errorLine } from '../services/log.js';
+import { sentence } from '../texts.js';
+import { COMPLETIONS, completionSettings } from './completion-settings.js';
+import { completionStatus, explanation } from './completion-texts.js';
+import { modelName, pickCompletionModel } from './pick-completion-model.js';
+import { COMPLETED_DOCUMENTS, CompletionProvider, whyOff } from './provider.js';
+
+export const completions: Feature = (_context, services) => {
+  const owned = new Disposables();
+  const provider = new CompletionProvider(services.completions, services.jobs);
+  owned.add(vscode.languages.registerInlineCompletionItemProvider(COMPLETED_DOCUMENTS, provider));
+  owned.add(statusItem(services));
+  const explained = owned.add(new Explanation(services));
+  const command = (name: string, run: (...args: unknown[]) => unknown): void => {
+    owned.add(vscode.commands.registerCommand(name, run));
+  };
+  command('quantsmith.useForCompletions', resource => useForCompletions(resource, services));
+  command('quantsmith.toggleCompletions', () => toggle());
+  command('quantsmith.toggleCompletionsForLanguage', () => toggleForLanguage());
+  command('quantsmith.explainCompletion', () => explained.show());
+  command('quantsmith.showCompletions', () => showMenu(services));
+  return owned;
+};
+
+function statusItem({ completions: service }: Services): Disposables {
+  const owned = new Disposables();
+  const item = owned.add(
+    vscode.window.createStatusBarItem('quantsmith.completions', vscode.StatusBarAlignment.Right, 89),
+  );
+  item.name = 'Quantsmith Completions';
+  item.command = 'quantsmith.showCompletions';
+  const show = (): void => {
+    const document = vscode.window.activeTextEditor?.document;
+    const off = document && vscode.languages.match(COMPLETED_DOCUMENTS, document) > 0 ? whyOff(document) : undefined;
+    const { state, isGenerating, last } = service;
+    const name = state.kind === 'none' ? '' : modelName(state.path, service.example);
+    const { text, tooltip, label, isWarning } = completionStatus({
+      ...{ model: state, name, isGenerating },
+      ...(off === undefined ? {} : { off }),
+      ...(last ? { last } : {}),
+    });
+    item.text = text;
+    // A plain string: nothing that a file or a model says becomes markup.
+    item.tooltip = tooltip.join('\n');
+    item.accessibilityInformation = { label, role: 'button' };
+    item.backgroundColor = isWarning ? new vscode.ThemeColor('statusBarItem.warningBackground') : undefined;
+  };
+  show();
+  item.show();
+  owned.add(service.onDidChange(show));
+  owned.add(vscode.window.onDidChangeActiveTextEditor(show));
+  return owned;
+}
+
+/** The clicked, the open, or a chosen model; says what came of it. */
+async function useForCompletions(resource: unknown, services: Services): Promise<void> {
+  const { completions: service, worker, inspectors, log } = services;
+  const { state, example } = service;
+  const current = state.kind === 'none' ? undefined : state.path;
+  const given = typeof resource === 'string' ? vscode.Uri.file(resource) : resource;
+  const model =
+    given instanceof vscode.Uri
+      ? given
+      : (inspectors.active?.document.uri ?? (await pickCompletionModel(worker, example, current)));
+  if (model === undefined) return;
+  const name = modelName(model.fsPath, example);
+  try {
+    const facts = await vscode.window.withProgress(
+      { location: vscode.ProgressLocation.Window, title: `Loading ${name} for completions` },
+      () => service.use(model.fsPath),
+    );
+    const turnOn = 'Turn Completions On';
+    const isOff = !completionSettings().enabled;
+    void vscode.window
+      .showInformationMessage(
+        `${name} completes now (${facts.family}, loaded and checked in ${formatSeconds(facts.seconds)}). ` +
+          (isOff ? 'Completions are turned off in the settings.' : 'Type in any file; Tab accepts.'),
+        ...(isOff ? [turnOn] : []),
+      )
+      .then(pressed => (pressed === turnOn ? setEnabled(true) : undefined));
+  } catch (error) {
+    const data = errorData(error);
+    log.error(errorLine(data));
+    const another = 'Choose Another Model';
+    void vscode.window
+      .showErrorMessage(`${name} cannot complete. ${sentence(data.message)} ${data.hint ?? ''}`.trim(), another)
+      .then(pressed => {
+        if (pressed !== another) return;
+        return pickCompletionModel(worker, example, current).then(uri => uri && useForCompletions(uri, services));
+      });
+  }
+}
+
+async function setEnabled(enabled: boolean, languageId?: string): Promise<void> {
+  const scope = languageId === undefined ? undefined : { languageId };
+  await vscode.workspace
+    .getConfiguration(COMPLETIONS, scope)
+    .update('enabled', enabled, vscode.ConfigurationTarget.Global, languageId !== undefined);
+}
+
+function toggle(): Promise<void> {
+  return setEnabled(!completionSettings().enabled);
+}
+
+async function toggleForLanguage(): Promise<void> {
+  const document = vscode.window.activeTextEditor?.document;
+  if (document) await setEnabled(!completionSettings(document).enabled, document.languageId);
+  else void vscode.window.showInformationMessage('Open a file of the language first.');
+}
+
+interface MenuItem extends vscode.QuickPickItem {
+  readonly run: () => unknown;
+}
+
+async function showMenu(services: Services): Promise<void> {
+  const { state, example } = services.completions;
+  const document = vscode.window.activeTextEditor?.document;
+  const name = state.kind === 'none' ? '' : modelName(state.path, example);
+  const command = (name: string) => (): unknown => vscode.commands.executeCommand(name);
+  const onOff = (enabled: boolean): string => (enabled ? 'Turn Off' : 'Turn On');
+  const entry = (icon: string, label: string, description: string, run: () => unknown): MenuItem => ({
+    iconPath: new vscode.ThemeIcon(icon),
+    ...{ label, description, run },
+  });
+  const choose = async (): Promise<void> => {
+    const current = state.kind === 'none' ? undefined : state.path;
+    const uri = await pickCompletionModel(services.worker, example, current);
+    if (uri) await useForCompletions(uri, services);
+  };
+  const items: MenuItem[] = [
+    entry('circuit-board', 'Choose Model…', name, choose),
+    ...(state.kind === 'none'
+      ? [
+          entry('beaker', 'Try the Example Model', 'weak, small, and here already', () =>
+            useForCompletions(example, services),
+          ),
+        ]
+      : [
+          entry('question', 'Explain Last Completion', '', command('quantsmith.explainCompletion')),
+          entry('circle-slash', onOff(completionSettings().enabled), 'everywhere', () => toggle()),
+          ...(document
+            ? [
+                entry('circle-slash', onOff(completionSettings(document).enabled), `for ${document.languageId}`, () =>
+                  toggleForLanguage(),
+                ),
+              ]
+            : []),
+        ]),
+    entry('gear', 'Settings', '', () => vscode.commands.executeCommand('workbench.action.openSettings', COMPLETIONS)),
+  ];
+  const picked = await vscode.window.showQuickPick(items, {
+    title: 'Quantsmith Completions',
+    placeHolder: state.kind === 'none' ? 'No model is chosen yet' : name,
+  });
+  await picked?.run();
+}
+
+/** A read-only document with the story of the last completion. */
+class Explanation implements vscode.TextDocumentContentProvider, vscode.Disposable {
+  static readonly scheme = 'quantsmith-explanation';
+  readonly #owned = new Disposables();
+  readonly #changed = this.#owned.add(new vscode.EventEmitter<vscode.Uri>());
+  readonly onDidChange = this.#changed.event;
+  readonly #uri = vscode.Uri.from({ scheme: Explanation.scheme, path: 'Last Completion.txt' });
+  readonly #services: Services;
+
+  constructor(services: Services) {
+    this.#services = services;
+    this.#owned.add(vscode.workspace.registerTextDocumentContentProvider(Explanation.scheme, this));
+  }
+
+  provideTextDocumentContent(): string {
+    const { last, state } = this.#services.completions;
+    return explanation(last, state);
+  }
+
+  async show(): Promise<void> {
+    this.#changed.fire(this.#uri);
+    await vscode.window.showTextDocument(this.#uri, { viewColumn: vscode.ViewColumn.Beside, preserveFocus: true });
+  }
+
+  dispose(): void {
+    this.#owned.dispose();
+  }
+}

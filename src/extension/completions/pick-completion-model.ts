@@ -1,0 +1,108 @@
+// Asks which model shall complete: those of the workspace and the example, each with its size, type, and whether it has the tokens
+// for filling in a middle. The worker reads their headers one after another while the list is shown already.
+import * as path from 'node:path';
+import * as vscode from 'vscode';
+import { errorData } from '../../core/problem.js';
+import { printable } from '../../core/text/printable.js';
+import { formatCount } from '../../core/text/quantity.js';
+import type { CompletionSupport } from '../../protocol/worker-protocol.js';
+import { Disposables } from '../disposables.js';
+import { BROWSE, browseForModel, modelItem, workspaceModels } from '../pick-model.js';
+import type { WorkerService } from '../services/worker.js';
+
+interface CompletionModelItem extends vscode.QuickPickItem {
+  /** Undefined opens the file dialog. */
+  readonly uri?: vscode.Uri;
+}
+
+const TITLE = 'Use a Model for Completions';
+
+/** Undefined when the user changed their mind. */
+export async function pickCompletionModel(
+  worker: WorkerService,
+  example: string,
+  current: string | undefined,
+): Promise<vscode.Uri | undefined> {
+  const owned = new Disposables();
+  const reading = new AbortController();
+  owned.onDispose(() => {
+    reading.abort();
+  });
+  const pick = owned.add(vscode.window.createQuickPick<CompletionModelItem>());
+  pick.title = TITLE;
+  pick.placeholder = 'A model of this workspace, the example, or any other; it must be trained for filling in a middle';
+  pick.matchOnDescription = true;
+  pick.matchOnDetail = true;
+  pick.busy = true;
+  try {
+    const picked = new Promise<CompletionModelItem | undefined>(resolve => {
+      owned.add(
+        pick.onDidAccept(() => {
+          resolve(pick.selectedItems[0]);
+        }),
+      );
+      owned.add(
+        pick.onDidHide(() => {
+          resolve(undefined);
+        }),
+      );
+    });
+    pick.show();
+    void list(pick, worker, example, current, reading.signal);
+    const item = await picked;
+    if (!item) return undefined;
+    pick.hide();
+    return item.uri ?? (await browseForModel(TITLE));
+  } finally {
+    owned.dispose();
+  }
+}
+
+async function list(
+  pick: vscode.QuickPick<CompletionModelItem>,
+  worker: WorkerService,
+  example: string,
+  current: string | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  const found = await Promise.all((await workspaceModels()).map(modelItem));
+  const items: (CompletionModelItem & { readonly uri: vscode.Uri })[] = [
+    ...found,
+    {
+      label: 'Example model',
+      description: 'comes with Quantsmith: tinycoder, 5 M parameters, shows how completions feel and writes weak code',
+      uri: vscode.Uri.file(example),
+    },
+  ];
+  const show = (): void => {
+    if (signal.aborted) return;
+    const active = pick.activeItems[0]?.uri?.fsPath ?? current;
+    pick.keepScrollPosition = true;
+    pick.items = [...items, { ...BROWSE }];
+    const isActive = (item: CompletionModelItem): boolean => item.uri?.fsPath === active;
+    if (active !== undefined) pick.activeItems = pick.items.filter(isActive);
+  };
+  show();
+  for (const [i, item] of items.entries()) {
+    const file = item.uri.fsPath;
+    const detail = await worker
+      .request('completion/support', { path: file }, { signal })
+      .then(supportText, (error: unknown) => `$(circle-slash) ${errorData(error).message.replace(`${file}: `, '')}`);
+    if (signal.aborted) return;
+    items[i] = { ...item, detail: file === current ? `$(check) in use · ${detail}` : detail };
+    show();
+  }
+  pick.busy = false;
+}
+
+/** One line of what a header says. */
+export function supportText({ fileType, parameterCount, family, reason }: CompletionSupport): string {
+  const fits =
+    family === undefined ? `$(circle-slash) ${printable(reason ?? '', { limit: 200 })}` : `fills in (${family})`;
+  return [fileType ?? 'unknown type', `${formatCount(parameterCount)} parameters`, fits].join(' · ');
+}
+
+/** How a model is called in messages. */
+export function modelName(file: string, example: string): string {
+  return file === example ? 'The example model' : path.basename(file);
+}
