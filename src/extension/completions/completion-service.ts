@@ -70,8 +70,11 @@ export class CompletionService implements vscode.Disposable {
     );
     this.#owned.add(
       vscode.workspace.onDidChangeConfiguration(event => {
-        const concerned = [`${COMPLETIONS}.model`, 'quantsmith.threads', 'quantsmith.backend'];
-        if (concerned.some(name => event.affectsConfiguration(name))) this.#restart();
+        const isOtherEngine = ['quantsmith.threads', 'quantsmith.backend'].some(name =>
+          event.affectsConfiguration(name),
+        );
+        // `use` sets the model after it has loaded it.
+        if (isOtherEngine || !this.#isChosen()) this.#restart();
         else if (event.affectsConfiguration(COMPLETIONS)) this.#changed.fire(undefined);
       }),
     );
@@ -147,16 +150,17 @@ export class CompletionService implements vscode.Disposable {
     return { kind: 'unloaded', path: model.startsWith('~/') ? path.join(os.homedir(), model.slice(2)) : model };
   }
 
-  /** After a change of settings; one that says what is so already, as `use` makes it, changes nothing. */
-  #restart(): void {
+  #isChosen(): boolean {
     const chosen = this.#chosen();
     const state = this.#state;
-    const isSame = chosen.kind !== 'none' && state.kind === 'ready' && state.path === chosen.path;
+    return state.kind === 'none' ? chosen.kind === 'none' : chosen.kind !== 'none' && chosen.path === state.path;
+  }
+
+  /** Another model, or another engine for it; also after a failure, of which the settings may have been the reason. */
+  #restart(): void {
     this.#deaths = 0;
-    // The worker compares threads and backend itself, and loads anew if they changed.
-    if (isSame) return;
     this.#completer.reset();
-    this.#set(chosen);
+    this.#set(this.#chosen());
   }
 
   async #ask(
