@@ -194,7 +194,11 @@ describe('packaged extension', { timeout: 300_000 }, () => {
     await page
       .locator('.explorer-folders-view .monaco-list-row', { hasText: 'tinycoder-f16.gguf' })
       .click({ button: 'right' });
-    await page.locator('.monaco-menu .action-item', { hasText: 'Use This Model for Completions' }).first().click();
+    const entry = page.locator('.monaco-menu .action-item', { hasText: 'Use This Model for Completions' });
+    await entry.first().waitFor({ timeout: 30_000 });
+    // A menu that has just opened takes no click.
+    await workbench.screenshot('completions-menu');
+    await entry.first().click();
     await workbench
       .notification(/completes now/)
       .first()
@@ -231,6 +235,8 @@ describe('packaged extension', { timeout: 300_000 }, () => {
 
   test('lists models for completions with what they can do', async () => {
     const { page } = workbench;
+    // With a model open, the command means that one.
+    await workbench.runCommand('View: Close All Editors');
     await workbench.runCommand('Quantsmith: Use This Model for Completions');
     const row = text => page.locator('.quick-input-widget:visible .monaco-list-row', { hasText: text });
     await row('tinycoder-f16.gguf').filter({ hasText: 'fills in (Qwen Coder)' }).first().waitFor({ timeout: 30_000 });

@@ -20,7 +20,7 @@ const textCase = (marked: string): FimCase => {
   return { prefix, middle, suffix };
 };
 
-/** Small, because each costs some 70 tokens before the first completion; different, so that each is a wrong one for the next. */
+/** Small, because all are read before the first completion, some 340 tokens; different, so that each is a wrong one for the next. */
 export const FIM_CASES: readonly FimCase[] = [
   textCase('def area(width, height):\n    │result = width * height│\n    return result\n'),
   textCase('import │json│\n\n\ndef load(path):\n    with open(path) as file:\n        return json.load(file)\n'),

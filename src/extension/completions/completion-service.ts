@@ -64,8 +64,11 @@ export class CompletionService implements vscode.Disposable {
     );
     this.#owned.add(
       worker.onDidChangeState(({ kind }) => {
+        if (this.#state.kind === 'none') return;
         const isGone = kind === 'crashed' || kind === 'stopped' || kind === 'starting';
-        if (isGone && this.#state.kind === 'ready') this.#set({ kind: 'unloaded', path: this.#state.path });
+        // A new worker is a new chance for a model that failed, whoever started it.
+        const isAsked = this.#state.kind === 'ready' ? isGone : this.#state.kind === 'failed' && kind === 'starting';
+        if (isAsked) this.#set({ kind: 'unloaded', path: this.#state.path });
       }),
     );
     this.#owned.add(

@@ -135,6 +135,9 @@ async function showMenu(services: Services): Promise<void> {
     if (uri) await useForCompletions(uri, services);
   };
   const items: MenuItem[] = [
+    ...(state.kind === 'failed'
+      ? [entry('refresh', 'Try Again', sentence(state.error.message), () => useForCompletions(state.path, services))]
+      : []),
     entry('circuit-board', 'Choose Model…', name, choose),
     ...(state.kind === 'none'
       ? [

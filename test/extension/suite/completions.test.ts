@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { copyFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import * as path from 'node:path';
 import * as vscode from 'vscode';
 import { closeEditors, exampleModel, extensionApi, scratchFolder, until } from './editor.js';
@@ -141,6 +141,23 @@ suite('completions', () => {
     const next = await nextOutcome(trigger);
     assert.equal(next.failed, undefined, JSON.stringify(next.failed));
     assert.notEqual(api.worker().pid, pid);
+  });
+
+  test('a model that is gone fails once, and completes again when it is back and chosen', async () => {
+    const api = await extensionApi();
+    const file = path.join(scratch, 'gone.gguf');
+    copyFileSync(exampleModel(), file);
+    await use(file);
+    unlinkSync(file);
+    await vscode.commands.executeCommand('quantsmith.restartWorker');
+    await open('gone.py', LOOP);
+    const outcome = await nextOutcome(trigger);
+    assert.match(outcome.failed?.code ?? '', /^io\//, JSON.stringify(outcome));
+    assert.equal(api.completions().model.kind, 'failed');
+    copyFileSync(exampleModel(), file);
+    await use(file);
+    await open('back.py', LOOP);
+    assert.ok((await nextOutcome(trigger)).answer);
   });
 
   test('another model while one writes, and 500 characters typed quickly: only what was typed is in the document', async () => {
