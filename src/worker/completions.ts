@@ -1,14 +1,14 @@
 // The model that completes: one at a time, loaded by the first request for it and kept, with what it has evaluated, for the next.
 // Requests run one after another. Cancelling one ends it at once, but not a load: whoever types while a model is being loaded
 // would have it started over with every key.
-import { LEAST_GAIN, type FimVerdict } from '../core/completion/fim-check.js';
+import { LEAST_GAIN } from '../core/completion/fim-check.js';
 import type { Fim } from '../core/completion/fim-families.js';
-import type { FimBudget } from '../core/completion/fim-prompt.js';
+import { affordableBudget } from '../core/completion/fim-prompt.js';
 import { QuantsmithError } from '../core/problem.js';
 import { formatNumber } from '../core/text/quantity.js';
 import type { Tokenizer } from '../core/tokenizer/tokenizer.js';
 import { CachedSequence } from '../engine/cached-sequence.js';
-import { checkFim } from '../engine/jobs/check-fim.js';
+import { checkFim, type FimChecked } from '../engine/jobs/check-fim.js';
 import { complete } from '../engine/jobs/complete.js';
 import { readFim } from '../engine/jobs/completion-support.js';
 import { FileSource } from '../platform/file-source.js';
@@ -24,8 +24,6 @@ import type {
   CompletionRequest,
 } from '../protocol/worker-protocol.js';
 
-/** About 100 lines before the cursor and 25 behind it. */
-const PROMPT: FimBudget = { prefix: 1024, suffix: 256 };
 /** What the longest prompt and the longest completion need. */
 const CONTEXT = 2048;
 /**
@@ -34,9 +32,8 @@ const CONTEXT = 2048;
  * of 64 read as fast as steps of 256 (163 tokens a second), of 32 7 % slower.
  */
 const BATCH = 64;
-/** What the suffix may cost after every typed character, where it stands behind what was typed and so is read again. */
-const SUFFIX_SECONDS = 0.15;
-const LEAST_SUFFIX = 32;
+/** An evaluation of fewer tokens says nothing about the speed. */
+const MEASURED_TOKENS = 32;
 
 interface Loaded {
   readonly model: CompletionModel;
@@ -45,7 +42,9 @@ interface Loaded {
   readonly cache: CachedSequence;
   readonly tokenizer: Tokenizer;
   readonly fim: Fim;
-  readonly verdict: FimVerdict;
+  readonly verdict: FimChecked;
+  /** Most tokens of the text before the cursor; fixed, because another number would begin the prompt elsewhere. */
+  readonly prefixBudget: number;
   readonly seconds: number;
 }
 
@@ -101,18 +100,19 @@ export class Completions {
 
   async #complete(
     { prefix, suffix, multiline, maxTokens, budgetMs }: CompletionRequest,
-    { session, cache, tokenizer, fim }: Loaded,
+    { session, cache, tokenizer, fim, prefixBudget }: Loaded,
     waitMs: number,
     signal: AbortSignal,
     progress: (text: string) => void,
   ): Promise<CompletionAnswer> {
-    const budget = { ...PROMPT, suffix: suffixBudget(fim, this.#promptSpeed) };
+    const { suffix: suffixBudget } = affordableBudget(fim.order, this.#promptSpeed);
+    const budget = { prefix: prefixBudget, suffix: suffixBudget };
     const result = await complete(
       { prefix, suffix, multiline, count: maxTokens, seconds: budgetMs / 1000, budget },
       { model: session, cache, tokenizer, fim, signal, now, turn, onText: progress },
     );
     const evaluated = result.prompt.length - result.reusedTokens;
-    if (evaluated >= LEAST_SUFFIX) this.#promptSpeed = evaluated / result.promptSeconds;
+    if (evaluated >= MEASURED_TOKENS) this.#promptSpeed = evaluated / result.promptSeconds;
     return {
       text: result.text,
       stop: result.stop,
@@ -144,7 +144,6 @@ export class Completions {
   async #unload(): Promise<void> {
     const loaded = this.#loaded;
     this.#loaded = undefined;
-    this.#promptSpeed = 0;
     await loaded?.session.close();
   }
 
@@ -157,10 +156,13 @@ export class Completions {
     });
     try {
       const cache = new CachedSequence(session);
+      const checking = now();
       const verdict = await checkFim({ model: session, cache, tokenizer, fim, signal });
       if (!verdict.canFill) throw cannotFill(fim, verdict);
+      this.#promptSpeed = verdict.tokens / (now() - checking);
+      const { prefix: prefixBudget } = affordableBudget(fim.order, this.#promptSpeed);
       const seconds = (performance.now() - start) / 1000;
-      return { model, files, session, cache, tokenizer, fim, verdict, seconds };
+      return { model, files, session, cache, tokenizer, fim, verdict, prefixBudget, seconds };
     } catch (error) {
       const blamed = await session.blame(error);
       await session.close();
@@ -188,14 +190,6 @@ function isUnchanged(files: readonly FileIdentity[]): Promise<boolean> {
   );
 }
 
-/** Tokens of the suffix: all of them where they stay in the cache, otherwise what can be read in a moment. */
-function suffixBudget({ order }: Fim, promptSpeed: number): number {
-  if (order === 'suffix-first' || promptSpeed === 0) return PROMPT.suffix;
-  // Powers of two, so that a speed that wavers does not change the prompt.
-  const affordable = 2 ** Math.floor(Math.log2(promptSpeed * SUFFIX_SECONDS));
-  return Math.min(PROMPT.suffix, Math.max(LEAST_SUFFIX, affordable));
-}
-
 function isSame(a: CompletionModel, b: CompletionModel): boolean {
   return a.path === b.path && a.threads === b.threads && a.backend === b.backend;
 }
@@ -204,7 +198,7 @@ function replaced(): QuantsmithError {
   return new QuantsmithError('completion/replaced', 'Another model was chosen meanwhile.');
 }
 
-function cannotFill({ family }: Fim, { overWrong, overPlain }: FimVerdict): QuantsmithError {
+function cannotFill({ family }: Fim, { overWrong, overPlain }: FimChecked): QuantsmithError {
   const nats = (value: number): string => formatNumber(Number(value.toFixed(2)));
   return new QuantsmithError(
     'completion/cannot-fill',

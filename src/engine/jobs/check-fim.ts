@@ -15,22 +15,31 @@ export interface CheckFimServices {
   readonly signal: AbortSignal;
 }
 
+export interface FimChecked extends FimVerdict {
+  /** Tokens that were evaluated for it. */
+  readonly tokens: number;
+}
+
 /** @throws QuantsmithError as a step does, and the signal's reason */
-export async function checkFim(services: CheckFimServices, cases: readonly FimCase[] = FIM_CASES): Promise<FimVerdict> {
-  const { tokenizer, fim } = services;
+export async function checkFim(services: CheckFimServices, cases: readonly FimCase[] = FIM_CASES): Promise<FimChecked> {
+  const { tokenizer, fim, cache } = services;
   const unlimited = { prefix: Infinity, suffix: Infinity };
   const scores: FimScore[] = [];
+  let tokens = 0;
   for (const [i, { prefix, middle, suffix }] of cases.entries()) {
     const other = cases[(i + 1) % cases.length]?.suffix ?? '';
     const expected = tokenizer.encode(middle);
-    const scoreAfter = (prompt: Int32Array): Promise<number> => surprise(prompt, expected, services);
+    const scoreAfter = (prompt: Int32Array): Promise<number> => {
+      tokens += prompt.length - cache.reusable(prompt) + expected.length;
+      return surprise(prompt, expected, services);
+    };
     scores.push({
       right: await scoreAfter(buildFimPrompt(tokenizer, fim, { prefix, suffix }, unlimited).tokens),
       wrong: await scoreAfter(buildFimPrompt(tokenizer, fim, { prefix, suffix: other }, unlimited).tokens),
       plain: await scoreAfter(tokenizer.encode(prefix, { addSpecial: tokenizer.addBos })),
     });
   }
-  return judgeFim(scores);
+  return { ...judgeFim(scores), tokens };
 }
 
 /** Nats per token of what is expected after a prompt. */

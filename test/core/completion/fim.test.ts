@@ -4,7 +4,13 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { FIM_CASES, judgeFim } from '../../../src/core/completion/fim-check.js';
 import { FIM_FAMILIES, findFim } from '../../../src/core/completion/fim-families.js';
-import { buildFimPrompt, fimBudget, prefixCut, windowStart } from '../../../src/core/completion/fim-prompt.js';
+import {
+  affordableBudget,
+  buildFimPrompt,
+  fimBudget,
+  prefixCut,
+  windowStart,
+} from '../../../src/core/completion/fim-prompt.js';
 import type { Tokenizer } from '../../../src/core/tokenizer/tokenizer.js';
 import {
   byteLevel,
@@ -156,6 +162,18 @@ describe('within a budget', () => {
       expect(offset - start).toBeLessThanOrEqual(400);
       expect(offset - start).toBeGreaterThanOrEqual(Math.min(offset, 300));
     });
+  });
+
+  test.each([
+    [10, 'prefix-first', 256, 32],
+    [75, 'prefix-first', 256, 32],
+    [160, 'prefix-first', 512, 32],
+    [600, 'prefix-first', 1024, 64],
+    [50_000, 'prefix-first', 1024, 256],
+    [160, 'suffix-first', 512, 256],
+    [0, 'suffix-first', 256, 256],
+  ] as const)('of %d tokens a second, %s: %d before and %d behind', (speed, order, prefix, suffix) => {
+    expect(affordableBudget(order, speed)).toEqual({ prefix, suffix });
   });
 
   test('together with the completion it fits every context', () => {
