@@ -6,8 +6,8 @@
 // Whoever reads the suffix finds `right` likelier than `wrong`. That alone is not enough: a model copies names from whatever
 // stands before. But one that does not know the tokens goes on behind the suffix, not behind the prefix, and so finds the middle
 // less likely than after the prefix alone. Measured in nats per token, `wrong - right` and `plain - right`: the example model
-// 1.2 and 1.2; the same model with 40 random triples of its other tokens 0.8 and -0.4 in the median, 3 of them above 0.5 twice;
-// random weights 0.0 and 0.0.
+// 1.2 and 1.2; random weights 0.0 and 0.0. With other control tokens in place of its own the example model still gains 1.0 by
+// `wrong - right`; by `plain - right` 40 random triples of its tokens gain -0.3 in the median, a few of them more than 0.5.
 import type { CursorText } from './fim-prompt.js';
 
 /** A text with a known middle, written so that what follows says something about it that what precedes does not. */
