@@ -11,6 +11,7 @@ struct Lanes {
   using F = __m256;
   using I = __m256i;
   static constexpr size_t rows = 8, float_lanes = 8;
+  static constexpr size_t float_sums = 8;  // F that stay in registers beside what is multiplied
   // Inputs multiplied together with a panel: each needs two accumulators, and sixteen registers hold four pairs and the
   // rest.
   template <bool is_signed>

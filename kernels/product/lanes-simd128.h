@@ -20,6 +20,7 @@ struct Lanes {
     v128_t low, high;
   };
   static constexpr size_t rows = 8, float_lanes = 8;
+  static constexpr size_t float_sums = 4;  // F that stay in registers beside what is multiplied
 #if defined(__wasm_relaxed_simd__)
   static constexpr bool has_byte_pairs = true;
 #else
