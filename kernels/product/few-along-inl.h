@@ -3,9 +3,9 @@
 // every processor foresees; side by side they are none, and WebAssembly waited for memory half of the time.
 //
 // With one input, rows of 1,536 weights from memory, one thread of Node 24 on AMD Zen 3, in GOP/s, rows side by side
-// and along a row: Q4_0 14 and 25, Q5_0 8 and 12, Q8_0 14 and 18, Q4_K 16 and 19, Q6_K 7 and 14, IQ4_XS 11 and 14
-// (kernels/bench/products.mjs). Four units of 32 weights at a time: one by one, each would be folded alone. A unit of
-// 256 is: it is folded once in 256 weights.
+// and along a row: Q4_0 13 and 25, Q5_0 9 and 12, Q8_0 12 and 18, Q4_K 18 and 24, Q6_K 7 and 21, IQ4_XS 9 and 14
+// (kernels/bench/products.mjs, the best of alternating runs on a busy machine). Four units of 32 weights at a time: one
+// by one, each would be folded alone. A unit of 256 is: it is folded once in 256 weights.
 #pragma once
 
 #include "product/formats.h"
