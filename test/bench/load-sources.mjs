@@ -5,10 +5,22 @@ import { build } from 'esbuild';
 
 const root = path.resolve(import.meta.dirname, '../..');
 
-/** The tables of types, the loader of kernels, and what is known of the machine. */
+/** The tables of types, the loader of kernels, what is known of the machine, and what completes. */
 export async function loadSources() {
   const outfile = path.join(root, 'dist/.bench/sources.mjs');
   const contents = [
+    "export { Completer } from './src/extension/completions/completer.ts';",
+    "export { completionLimit } from './src/core/completion/completion-limit.ts';",
+    "export { findFim } from './src/core/completion/fim-families.ts';",
+    "export { buildFimPrompt } from './src/core/completion/fim-prompt.ts';",
+    "export { readTokenizer } from './src/core/tokenizer/read-tokenizer.ts';",
+    "export { CachedSequence } from './src/engine/cached-sequence.ts';",
+    "export { generate } from './src/engine/jobs/generate.ts';",
+    "export { GREEDY, Sampler } from './src/engine/sampler.ts';",
+    "export { PromptLookup } from './src/engine/speculation/prompt-lookup.ts';",
+    "export { requireModel } from './src/platform/open-model.ts';",
+    "export { openSession, openToRun } from './src/platform/open-session.ts';",
+    "export { WorkerClient } from './src/platform/worker-process.ts';",
     "export { FILE_TYPES, fileTypeByName } from './src/core/ggml/file-type.ts';",
     "export { ggmlType, GGML_TYPES } from './src/core/ggml/ggml-type.ts';",
     "export { loadBackend } from './src/platform/load-backend.ts';",

@@ -4,7 +4,6 @@
 // tails heavier than a normal distribution's, and single outliers. The importance matrix made for a model has the same
 // heavy channels. Absent on purpose: anything the model could say; its vocabulary has the right size and takes any text.
 //   node test/bench/model.mjs SHAPE[:LAYERS] FILE [--imatrix=FILE] [--seed=1]      SHAPE: 0.5b, 1.5b, tiny
-import { closeSync, openSync, writeSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { GgufFile } from './gguf-file.mjs';
 
@@ -111,7 +110,7 @@ function toHalf(values, bits, target, count) {
 const BLOCK_WEIGHTS = 1 << 20;
 
 /** Yields the bytes of a matrix of float16 in pieces of whole rows. */
-function* matrixBytes({ name, ne: [columns, rows], channels }, seed) {
+export function* matrixBytes({ name, ne: [columns, rows], channels }, seed) {
   const next = random(name, seed);
   // Trained matrices answer heavy activations with smaller weights, though not in proportion.
   const scales = channels
@@ -184,7 +183,7 @@ export function writeModel(file, shape, seed = 1) {
   gguf.strings('tokenizer.ggml.tokens', tokens);
   gguf.i32s('tokenizer.ggml.token_type', new Int32Array(tokens.length).fill(1));
   gguf.strings('tokenizer.ggml.merges', merges);
-  return write(file, gguf, tensorsOf(shape), tensor =>
+  return gguf.write(file, tensorsOf(shape), tensor =>
     tensor.ne.length === 1 ? vectorBytes(tensor, seed) : matrixBytes(tensor, seed),
   );
 }
@@ -204,7 +203,7 @@ export function writeImatrix(file, shape, seed = 1) {
       { name: `${name}.in_sum2`, ne: [columns, 1], type: 'F32', channels },
       { name: `${name}.counts`, ne: [1, 1], type: 'F32' },
     ]);
-  return write(file, gguf, tensors, function* ({ name, ne: [columns], channels }) {
+  return gguf.write(file, tensors, function* ({ name, ne: [columns], channels }) {
     if (!channels) {
       yield new Uint8Array(Float32Array.of(tokens).buffer);
       return;
@@ -215,25 +214,6 @@ export function writeImatrix(file, shape, seed = 1) {
     );
     yield new Uint8Array(squares.buffer);
   });
-}
-
-function write(file, gguf, tensors, bytesOf) {
-  const descriptor = openSync(file, 'w');
-  let length = 0;
-  const append = bytes => {
-    for (let done = 0; done < bytes.length;) done += writeSync(descriptor, bytes, done);
-    length += bytes.length;
-  };
-  try {
-    append(gguf.header(tensors));
-    for (const tensor of tensors) {
-      for (const bytes of bytesOf(tensor)) append(bytes);
-      append(new Uint8Array(-length & 31));
-    }
-  } finally {
-    closeSync(descriptor);
-  }
-  return length;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
