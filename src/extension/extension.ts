@@ -5,6 +5,7 @@ import * as path from 'node:path';
 import * as vscode from 'vscode';
 import { CompletionService, type LastCompletion, type ModelState } from './completions/completion-service.js';
 import { completions } from './completions/completions.js';
+import { ServerKeys } from './completions/server-keys.js';
 import { Disposables } from './disposables.js';
 import type { Feature, Services } from './feature.js';
 import { inspector } from './inspector/inspector.js';
@@ -42,12 +43,15 @@ export function activate(context: vscode.ExtensionContext): QuantsmithApi {
   const dist = import.meta.dirname;
   const log = owned.add(vscode.window.createOutputChannel('Quantsmith', { log: true }));
   const worker = owned.add(new WorkerService(dist, log));
+  const serverKeys = owned.add(new ServerKeys(context.secrets));
+  const example = path.join(dist, '..', 'examples', 'tinycoder-f16.gguf');
   const services: Services = {
     log,
     worker,
     jobs: owned.add(new JobSlot()),
     inspectors: new InspectorRegistry(),
-    completions: owned.add(new CompletionService(worker, log, path.join(dist, '..', 'examples', 'tinycoder-f16.gguf'))),
+    completions: owned.add(new CompletionService(worker, log, example, serverKeys)),
+    serverKeys,
     dist,
   };
   for (const feature of FEATURES) owned.add(feature(context, services));

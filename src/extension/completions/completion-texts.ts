@@ -4,19 +4,22 @@ import { formatInteger, formatNumber, plural } from '../../core/text/quantity.js
 import type { StatusText } from '../status/status-texts.js';
 import { sentence } from '../texts.js';
 import type { Outcome } from './completer.js';
+import type { EngineFacts, ServerPlace } from './completion-engine.js';
 import type { LastCompletion, ModelState } from './completion-service.js';
 
 export interface CompletionStatus {
   readonly model: ModelState;
-  /** The model's file name. */
+  /** The model's file name, or what server it is. */
   readonly name: string;
+  /** Where text goes, if a server completes. */
+  readonly server?: ServerPlace;
   readonly isGenerating: boolean;
   /** Why there are none in the editor that has the focus, whatever the model is. */
   readonly off?: string;
   readonly last?: LastCompletion;
 }
 
-export function completionStatus({ model, name, isGenerating, off, last }: CompletionStatus): StatusText {
+export function completionStatus({ model, name, server, isGenerating, off, last }: CompletionStatus): StatusText {
   const text = (icon: string, tooltip: readonly string[], isWarning = false): StatusText => ({
     text: `$(${icon}) Completions`,
     tooltip: [...tooltip, 'Click for what can be done.'],
@@ -37,15 +40,34 @@ export function completionStatus({ model, name, isGenerating, off, last }: Compl
         true,
       );
     case 'loading':
-      return text('loading~spin', [`Loading ${name}, and checking that it can fill in a middle.`]);
+      return text('loading~spin', [
+        `${server ? 'Asking' : 'Loading'} ${name}, and checking that it can fill in a middle.`,
+        ...clearLines(server),
+      ]);
     case 'unloaded':
-      return text('sparkle', [`Ready: ${name} is loaded when it is needed.`, ...lastLines(last)]);
+      return text('sparkle', [
+        `Ready: ${name} is ${server ? 'asked' : 'loaded'} when it is needed.`,
+        ...clearLines(server),
+        ...lastLines(last),
+      ]);
     case 'ready':
       return text(isGenerating ? 'loading~spin' : 'sparkle', [
-        isGenerating ? `${name} is writing.` : `Ready: ${name} (${model.facts.family}).`,
+        isGenerating ? `${name} is writing.` : `Ready: ${name}${inBrackets(model.facts)}.`,
+        ...clearLines(server),
         ...lastLines(last),
       ]);
   }
+}
+
+function inBrackets(facts: EngineFacts): string {
+  if (!('server' in facts)) return ` (${facts.family})`;
+  return facts.model === '' ? '' : ` (${printable(facts.model, { limit: 100 })})`;
+}
+
+function clearLines(server: ServerPlace | undefined): string[] {
+  return server?.isClear === true
+    ? [`Warning: code is sent to ${server.host} without encryption (http); everybody on the way can read it.`]
+    : [];
 }
 
 function lastLines(last: LastCompletion | undefined): string[] {
@@ -72,13 +94,7 @@ export function explanation(last: LastCompletion | undefined, model: ModelState)
   const lines = [`Completion at ${where}, ${at.toLocaleTimeString()}`, '', `Result: ${outcomeText(outcome)}`];
   if (outcome.failed?.hint !== undefined) lines.push(outcome.failed.hint);
   if (model.kind !== 'none') lines.push(`Model: ${printable(model.path)}`);
-  if (model.kind === 'ready') {
-    const { family, overWrong, overPlain, context, backend, isa } = model.facts;
-    lines.push(
-      `Prompt of the family ${family}; context of ${plural(context, 'token')}; ${backend} kernels (${isa}).`,
-      `Check at loading: the right text behind the cursor is worth ${nats(overWrong)} against a wrong one, ${nats(overPlain)} against none.`,
-    );
-  }
+  if (model.kind === 'ready') lines.push(...factsLines(model.facts));
   if (offer) {
     lines.push('', '--- Shown', offer.text);
     if (offer.replace > 0) lines.push(`(in place of the next ${plural(offer.replace, 'character')})`);
@@ -93,14 +109,29 @@ export function explanation(last: LastCompletion | undefined, model: ModelState)
   return `${lines.join('\n')}\n`;
 }
 
+function factsLines(facts: EngineFacts): string[] {
+  if ('server' in facts) {
+    const { server, base, family } = facts;
+    return [
+      `Text around the cursor is sent to the ${server} at ${base}; the prompt is made ` +
+        (family === undefined ? 'there.' : `of the tokens of ${family} (quantsmith.completions.fimFamily).`),
+    ];
+  }
+  const { family, overWrong, overPlain, context, backend, isa } = facts;
+  return [
+    `Prompt of the family ${family}; context of ${plural(context, 'token')}; ${backend} kernels (${isa}).`,
+    `Check at loading: the right text behind the cursor is worth ${nats(overWrong)} against a wrong one, ${nats(overPlain)} against none.`,
+  ];
+}
+
 function answerLines(answer: NonNullable<Outcome['answer']>): string[] {
   const { promptTokens, reusedTokens, cutTokens, generatedTokens, waitMs, promptMs, generateMs } = answer;
   return [
     '',
     '--- The model',
-    `Prompt: ${plural(promptTokens, 'token')}, ${formatInteger(reusedTokens)} of them evaluated before; ` +
-      `${plural(cutTokens, 'token')} of the text had no room.`,
-    `Generated: ${plural(generatedTokens, 'token')}. It stopped because: ${answer.stop}`,
+    `Prompt: ${counted(promptTokens)}, ${reusedTokens === undefined ? 'not said how many' : formatInteger(reusedTokens)} of them evaluated before` +
+      (cutTokens === undefined ? '.' : `; ${counted(cutTokens)} of the text had no room.`),
+    `Generated: ${counted(generatedTokens)}. It stopped because: ${answer.stop}`,
     `Waiting for the model: ${milliseconds(waitMs)}. Prompt: ${milliseconds(promptMs)}. Generation: ${milliseconds(generateMs)}.`,
     '',
     '--- Text of the model',
@@ -111,5 +142,8 @@ function answerLines(answer: NonNullable<Outcome['answer']>): string[] {
   ];
 }
 
+/** A server need not say how many there were. */
+const counted = (tokens: number | undefined): string =>
+  tokens === undefined ? 'tokens that the server does not count' : plural(tokens, 'token');
 const milliseconds = (value: number): string => `${formatInteger(Math.round(value))} ms`;
 const nats = (value: number): string => `${formatNumber(Number(value.toFixed(2)))} nats per token`;

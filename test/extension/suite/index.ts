@@ -20,6 +20,7 @@ const FILES = {
   inspector: () => import('./inspector.test.js'),
   quantize: () => import('./quantize.test.js'),
   recipes: () => import('./recipes.test.js'),
+  servers: () => import('./servers.test.js'),
   tasks: () => import('./tasks.test.js'),
 };
 
