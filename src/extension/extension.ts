@@ -3,6 +3,7 @@
 // process ends with it.
 import * as path from 'node:path';
 import * as vscode from 'vscode';
+import { chat } from './chat/chat.js';
 import { CompletionService, type LastCompletion, type ModelState } from './completions/completion-service.js';
 import { completions } from './completions/completions.js';
 import { ServerKeys } from './completions/server-keys.js';
@@ -18,7 +19,7 @@ import { workerStatusItem } from './status/worker-status-item.js';
 import { statusText } from './status/status-texts.js';
 import { recipeTasks } from './tasks/recipe-tasks.js';
 
-const FEATURES: readonly Feature[] = [workerStatusItem, inspector, quantize, completions, recipeTasks, recipes];
+const FEATURES: readonly Feature[] = [workerStatusItem, inspector, quantize, completions, chat, recipeTasks, recipes];
 
 /** What the tests of the extension see: facts that the vscode API does not show. */
 export interface QuantsmithApi {
