@@ -87,13 +87,13 @@ const SOURCES = {
 } as const;
 
 /** Everything about the last request, as plain text: code in it needs no escaping. */
-export function explanation(last: LastCompletion | undefined, model: ModelState): string {
+export function explanation(last: LastCompletion | undefined, model: ModelState, server?: ServerPlace): string {
   if (!last) return 'No completion was asked for yet in this window.\n';
   const { outcome, where, at } = last;
   const { offer, source, typed, answer, notes, waitedMs, totalMs } = outcome;
   const lines = [`Completion at ${where}, ${at.toLocaleTimeString()}`, '', `Result: ${outcomeText(outcome)}`];
   if (outcome.failed?.hint !== undefined) lines.push(outcome.failed.hint);
-  if (model.kind !== 'none') lines.push(`Model: ${printable(model.path)}`);
+  if (model.kind !== 'none') lines.push(`${server ? 'Server' : 'Model'}: ${printable(model.path)}`);
   if (model.kind === 'ready') lines.push(...factsLines(model.facts));
   if (offer) {
     lines.push('', '--- Shown', offer.text);
@@ -125,13 +125,15 @@ function factsLines(facts: EngineFacts): string[] {
 }
 
 function answerLines(answer: NonNullable<Outcome['answer']>): string[] {
-  const { promptTokens, reusedTokens, cutTokens, generatedTokens, waitMs, promptMs, generateMs } = answer;
+  const { promptTokens, generatedTokens, waitMs, promptMs, generateMs } = answer;
   return [
     '',
     '--- The model',
-    `Prompt: ${counted(promptTokens)}, ${reusedTokens === undefined ? 'not said how many' : formatInteger(reusedTokens)} of them evaluated before` +
-      (cutTokens === undefined ? '.' : `; ${counted(cutTokens)} of the text had no room.`),
-    `Generated: ${counted(generatedTokens)}. It stopped because: ${answer.stop}`,
+    promptTokens === undefined
+      ? 'Prompt: the server does not count its tokens.'
+      : promptLine({ ...answer, promptTokens }),
+    (generatedTokens === undefined ? 'Generated' : `Generated: ${plural(generatedTokens, 'token')}`) +
+      `. It stopped because: ${answer.stop}`,
     `Waiting for the model: ${milliseconds(waitMs)}. Prompt: ${milliseconds(promptMs)}. Generation: ${milliseconds(generateMs)}.`,
     '',
     '--- Text of the model',
@@ -142,8 +144,13 @@ function answerLines(answer: NonNullable<Outcome['answer']>): string[] {
   ];
 }
 
-/** A server need not say how many there were. */
-const counted = (tokens: number | undefined): string =>
-  tokens === undefined ? 'tokens that the server does not count' : plural(tokens, 'token');
+/** A server need not say what it knew, and does not say what it cut. */
+function promptLine(counts: { promptTokens: number; reusedTokens?: number; cutTokens?: number }): string {
+  const { promptTokens, reusedTokens, cutTokens } = counts;
+  const known = reusedTokens === undefined ? '' : `, ${formatInteger(reusedTokens)} of them evaluated before`;
+  const cut = cutTokens === undefined ? '' : `; ${plural(cutTokens, 'token')} of the text had no room`;
+  return `Prompt: ${plural(promptTokens, 'token')}${known}${cut}.`;
+}
+
 const milliseconds = (value: number): string => `${formatInteger(Math.round(value))} ms`;
 const nats = (value: number): string => `${formatNumber(Number(value.toFixed(2)))} nats per token`;

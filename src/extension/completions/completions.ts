@@ -192,8 +192,8 @@ class Explanation implements vscode.TextDocumentContentProvider, vscode.Disposab
   }
 
   provideTextDocumentContent(): string {
-    const { last, state } = this.#services.completions;
-    return explanation(last, state);
+    const { last, state, server } = this.#services.completions;
+    return explanation(last, state, server);
   }
 
   async show(): Promise<void> {

@@ -68,11 +68,15 @@ test('a server: which one, where, and who can read it', () => {
     'Asking llama-server at gpu.example:8080, and checking that it can fill in a middle.',
   );
   const answer = { text: 'a', stop: 'It ended.', prompt: 'P│S', waitMs: 0, promptMs: 40, generateMs: 9 };
-  const text = explanation(last({ offer: { text: 'a', replace: 0 }, source: 'model', answer }), model);
-  expect(text).toContain('Model: http://gpu.example:8080 (llama-server)\n');
+  const text = explanation(last({ offer: { text: 'a', replace: 0 }, source: 'model', answer }), model, server);
+  expect(text).toContain('Server: http://gpu.example:8080 (llama-server)\n');
   expect(text).toContain('sent to the llama-server at http://gpu.example:8080; the prompt is made there.');
-  expect(text).toContain('Generated: tokens that the server does not count.');
+  expect(text).toContain('Prompt: the server does not count its tokens.\nGenerated. It stopped because: It ended.\n');
   expect(text).not.toMatch(/undefined|NaN/);
+  const counted = { ...answer, promptTokens: 1234, generatedTokens: 5 };
+  expect(explanation(last({ source: 'model', answer: counted }), model, server)).toContain(
+    'Prompt: 1,234 tokens.\nGenerated: 5 tokens.',
+  );
 });
 
 test('why nothing appeared', () => {
