@@ -143,23 +143,27 @@ test('a server that stalls: what exists when the time is up is the answer', asyn
   await server.received[0]?.gone;
 });
 
-test('cancelled before the answer, and in the middle of it: the request ends at once', async () => {
-  const server = await play({
-    'POST /infill': response => response.writeHead(200, { 'content-type': 'text/event-stream' }).write(':\n\n'),
-    'POST /api/generate': () => undefined,
-  });
-  for (const kind of ['llama-server', 'ollama'] as const) {
-    const controller = new AbortController();
-    const reason = new Error('a key was pressed');
-    const asked = client(kind, server.address).complete(REQUEST, { signal: controller.signal });
-    await expect.poll(() => server.received.length).toBe(kind === 'ollama' ? 2 : 1);
-    controller.abort(reason);
-    await expect(asked).rejects.toBe(reason);
-    await server.received.at(-1)?.gone;
-    await expect(client(kind, server.address).complete(REQUEST, { signal: controller.signal })).rejects.toBe(reason);
-  }
-  expect(server.received).toHaveLength(2);
-});
+test(
+  'cancelled before the answer, and in the middle of it: the request ends at once',
+  { timeout: 30_000 },
+  async () => {
+    const server = await play({
+      'POST /infill': response => response.writeHead(200, { 'content-type': 'text/event-stream' }).write(':\n\n'),
+      'POST /api/generate': () => undefined,
+    });
+    for (const kind of ['llama-server', 'ollama'] as const) {
+      const controller = new AbortController();
+      const reason = new Error('a key was pressed');
+      const asked = client(kind, server.address).complete(REQUEST, { signal: controller.signal });
+      await expect.poll(() => server.received.length).toBe(kind === 'ollama' ? 2 : 1);
+      controller.abort(reason);
+      await expect(asked).rejects.toBe(reason);
+      await server.received.at(-1)?.gone;
+      await expect(client(kind, server.address).complete(REQUEST, { signal: controller.signal })).rejects.toBe(reason);
+    }
+    expect(server.received).toHaveLength(2);
+  },
+);
 
 test('characters that are cut between pieces', async () => {
   const bytes = Buffer.from(sse(token('ä€😀'), last).join('').replaceAll('\n', '\r\n'));

@@ -1,5 +1,6 @@
 // Chatting through the real worker process with the example model, which gets a chat template: answers, streaming, counting,
 // cancelling, refusals, and templates that try to hang, fill or break the process.
+import { fork } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -142,6 +143,16 @@ describe('a conversation', () => {
     const messages = [{ role: 'system', content: 'a' } as const, user('b'), user('c')];
     expect((await client.request('chat/run', request(file, messages))).promptTokens).toBeGreaterThan(2);
   });
+});
+
+test('a template that loops ends by itself when nobody is left to end it', async () => {
+  const child = fork(path.join(built.dist, 'template-process.js'), [], { serialization: 'advanced' });
+  const ended = new Promise<number | null>(resolve => child.once('exit', resolve));
+  const template = '{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}';
+  const values = { messages: [], add_generation_prompt: true, bos_token: '', eos_token: '' };
+  await new Promise(resolve => child.send({ id: 1, template, values, limitMs: 300 }, resolve));
+  child.disconnect();
+  expect(await ended).toBe(0);
 });
 
 describe('a model', () => {

@@ -86,9 +86,9 @@ test('a long prefix begins at the same place while it grows, and the suffix foll
 
 test('the same events, wherever a stream is cut', () => {
   const text =
-    ': hello\r\ndata: {"content":"ä€"}\r\n\r\nevent: x\rdata: {"a":\rdata: 1}\r\rdata:{"b":2}\n\ndata: [DONE]\n\nerror: {"message":"no"}\n\ndata: {"c":3}';
+    ': hello\r\ndata: {"content":"ä€"}\r\n\r\nevent: x\rdata: {"a":\rdata: 1}\r\rdata: {"d":\r\ndata: 4}\r\n\r\ndata:{"b":2}\n\ndata: [DONE]\n\nerror: {"message":"no"}\n\ndata: {"c":3}';
   const bytes = new TextEncoder().encode(text);
-  const expected = [{ content: 'ä€' }, { a: 1 }, { b: 2 }, { error: { message: 'no' } }, { c: 3 }];
+  const expected = [{ content: 'ä€' }, { a: 1 }, { d: 4 }, { b: 2 }, { error: { message: 'no' } }, { c: 3 }];
   for (let first = 0; first <= bytes.length; first++) {
     for (const second of [first, Math.min(bytes.length, first + 1), Math.min(bytes.length, first + 7)]) {
       const lines = new EventLines('sse');
