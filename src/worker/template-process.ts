@@ -27,6 +27,7 @@ function render({ id, template, values, limitMs }: TemplateRequest): TemplateAns
 }
 
 process.on('message', (request: TemplateRequest) => {
-  process.send?.(render(request));
+  // The worker may have gone while it was rendered.
+  process.send?.(render(request), undefined, undefined, () => undefined);
 });
 process.on('disconnect', () => process.exit(0));
