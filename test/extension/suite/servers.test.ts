@@ -112,9 +112,12 @@ suite('completions by a server', () => {
     await open('explained-server.py');
     await ask();
     await vscode.commands.executeCommand('quantsmith.explainCompletion');
-    const document = vscode.workspace.textDocuments.find(({ uri }) => uri.scheme === 'quantsmith-explanation');
-    const text = document?.getText() ?? '';
-    assert.ok(text.includes(`Text around the cursor is sent to the llama-server at ${server.address}`), text);
+    const expected = `Text around the cursor is sent to the llama-server at ${server.address}`;
+    // The document of an earlier explanation may still be there.
+    await until('the explanation of this completion', () => {
+      const document = vscode.workspace.textDocuments.find(({ uri }) => uri.scheme === 'quantsmith-explanation');
+      return document?.getText().includes(expected);
+    });
   });
 
   test('back to a model of this machine', async () => {
