@@ -155,7 +155,7 @@ test(
       const controller = new AbortController();
       const reason = new Error('a key was pressed');
       const asked = client(kind, server.address).complete(REQUEST, { signal: controller.signal });
-      await expect.poll(() => server.received.length).toBe(kind === 'ollama' ? 2 : 1);
+      await expect.poll(() => server.received.length, { timeout: 20_000 }).toBe(kind === 'ollama' ? 2 : 1);
       controller.abort(reason);
       await expect(asked).rejects.toBe(reason);
       await server.received.at(-1)?.gone;

@@ -144,6 +144,6 @@ describe.skipIf(folder === undefined)('llama-server (LLAMA_CPP_BIN)', () => {
       const answer = await fetch(`${address}/slots`, { headers: { authorization: `Bearer ${KEY}` } });
       return ((await answer.json()) as { is_processing: boolean }[]).some(slot => slot.is_processing);
     };
-    await expect.poll(isBusy).toBe(false);
+    await expect.poll(isBusy, { timeout: 20_000 }).toBe(false);
   });
 });
