@@ -25,6 +25,7 @@ const bundles = {
   worker: { ...node, entry: 'src/worker/main.ts', out: 'dist/worker.js' },
   'quantize-thread': { ...node, entry: 'src/worker/quantize-thread.ts', out: 'dist/quantize-thread.js' },
   'engine-thread': { ...node, entry: 'src/worker/engine-thread.ts', out: 'dist/engine-thread.js' },
+  'template-process': { ...node, entry: 'src/worker/template-process.ts', out: 'dist/template-process.js' },
   cli: { ...node, entry: 'src/cli/main.ts', out: 'dist/cli.js', banner: { js: '#!/usr/bin/env node' } },
   webview: {
     platform: 'browser',

@@ -3,8 +3,10 @@
 // process ends with it.
 import * as path from 'node:path';
 import * as vscode from 'vscode';
+import { chat } from './chat/chat.js';
 import { CompletionService, type LastCompletion, type ModelState } from './completions/completion-service.js';
 import { completions } from './completions/completions.js';
+import { ServerKeys } from './completions/server-keys.js';
 import { Disposables } from './disposables.js';
 import type { Feature, Services } from './feature.js';
 import { inspector } from './inspector/inspector.js';
@@ -17,7 +19,7 @@ import { workerStatusItem } from './status/worker-status-item.js';
 import { statusText } from './status/status-texts.js';
 import { recipeTasks } from './tasks/recipe-tasks.js';
 
-const FEATURES: readonly Feature[] = [workerStatusItem, inspector, quantize, completions, recipeTasks, recipes];
+const FEATURES: readonly Feature[] = [workerStatusItem, inspector, quantize, completions, chat, recipeTasks, recipes];
 
 /** What the tests of the extension see: facts that the vscode API does not show. */
 export interface QuantsmithApi {
@@ -42,12 +44,15 @@ export function activate(context: vscode.ExtensionContext): QuantsmithApi {
   const dist = import.meta.dirname;
   const log = owned.add(vscode.window.createOutputChannel('Quantsmith', { log: true }));
   const worker = owned.add(new WorkerService(dist, log));
+  const serverKeys = owned.add(new ServerKeys(context.secrets));
+  const example = path.join(dist, '..', 'examples', 'tinycoder-f16.gguf');
   const services: Services = {
     log,
     worker,
     jobs: owned.add(new JobSlot()),
     inspectors: new InspectorRegistry(),
-    completions: owned.add(new CompletionService(worker, log, path.join(dist, '..', 'examples', 'tinycoder-f16.gguf'))),
+    completions: owned.add(new CompletionService(worker, log, example, serverKeys)),
+    serverKeys,
     dist,
   };
   for (const feature of FEATURES) owned.add(feature(context, services));

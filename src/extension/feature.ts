@@ -2,6 +2,7 @@
 // Features know the services, never each other; what they share is a command or a service.
 import type * as vscode from 'vscode';
 import type { CompletionService } from './completions/completion-service.js';
+import type { ServerKeys } from './completions/server-keys.js';
 import type { Disposable } from './disposables.js';
 import type { InspectorRegistry } from './inspector/inspector-registry.js';
 import type { JobSlot } from './services/job-slot.js';
@@ -14,6 +15,7 @@ export interface Services {
   /** Open model documents, for commands that mean "this model". */
   readonly inspectors: InspectorRegistry;
   readonly completions: CompletionService;
+  readonly serverKeys: ServerKeys;
   /** The folder of everything built: bundles, webview, kernels. */
   readonly dist: string;
 }

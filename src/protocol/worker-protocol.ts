@@ -2,6 +2,7 @@
 // exactly once: by its result, by an `ErrorData`, or, when the process is gone, by the client's own `worker/gone`. Progress
 // is tied to the request it belongs to; cancelling a request makes it fail with `cancelled`. The transport is
 // connection.ts; nothing here knows about processes. Everything sent must survive structured clone.
+import type { ChatMessage } from '../core/chat/chat-prompt.js';
 import type { GgufScalar, GgufTensorInfo } from '../core/gguf/gguf.js';
 import type { Problem } from '../core/problem.js';
 import type { JobProgress, QuantizationReport, QuantizeOptions } from '../core/quantize/quantization-plan.js';
@@ -163,6 +164,45 @@ export interface CompletionAnswer {
   readonly generateMs: number;
 }
 
+/** What can be said of a model for chatting from its header alone. */
+export interface ChatSupport {
+  readonly name: string | undefined;
+  readonly architecture: string;
+  readonly fileType: string | undefined;
+  readonly parameterCount: number;
+  readonly byteLength: number;
+  /** Tokens of a conversation together with its answer. */
+  readonly context: number;
+  /** Why it cannot chat. */
+  readonly reason?: string;
+}
+
+export interface ChatRequest {
+  readonly model: CompletionModel;
+  readonly messages: readonly ChatMessage[];
+  readonly maxTokens: number;
+  readonly sampling: {
+    /** 0: the most likely token, always. */
+    readonly temperature: number;
+    readonly topK: number;
+    readonly topP: number;
+    readonly minP: number;
+    readonly seed: number;
+  };
+}
+
+export interface ChatAnswer {
+  readonly text: string;
+  /** Why it ended. */
+  readonly reason: 'end' | 'count' | 'context';
+  readonly promptTokens: number;
+  /** Of the prompt, evaluated before. */
+  readonly reusedTokens: number;
+  readonly generatedTokens: number;
+  readonly promptMs: number;
+  readonly generateMs: number;
+}
+
 /** Request name -> parameters, result and progress. */
 export interface WorkerRequests {
   'worker/status': { params: Record<string, never>; result: WorkerStatus; progress: never };
@@ -184,6 +224,15 @@ export interface WorkerRequests {
   'completion/support': { params: { path: string }; result: CompletionSupport; progress: never };
   /** Loads a model in place of the one before, and checks that it can fill in a middle. */
   'completion/load': { params: CompletionModel; result: CompletionLoaded; progress: never };
+  'chat/support': { params: { path: string }; result: ChatSupport; progress: never };
+  /** Tokens of a text, or of messages as a model's template writes them. */
+  'chat/count': {
+    params: { path: string; text: string } | { path: string; messages: readonly ChatMessage[] };
+    result: { tokens: number };
+    progress: never;
+  };
+  /** One at a time; loads the model if need be. The progress is the text so far. */
+  'chat/run': { params: ChatRequest; result: ChatAnswer; progress: string };
   /** One at a time; loads the model if need be. The progress is the text so far. */
   'completion/run': { params: CompletionRequest; result: CompletionAnswer; progress: string };
 }

@@ -183,14 +183,14 @@ async function openWithFim(path: string, signal: AbortSignal) {
   }
 }
 
-function isUnchanged(files: readonly FileIdentity[]): Promise<boolean> {
+export function isUnchanged(files: readonly FileIdentity[]): Promise<boolean> {
   return assertUnchanged(files).then(
     () => true,
     () => false,
   );
 }
 
-function isSame(a: CompletionModel, b: CompletionModel): boolean {
+export function isSame(a: CompletionModel, b: CompletionModel): boolean {
   return a.path === b.path && a.threads === b.threads && a.backend === b.backend;
 }
 
@@ -209,12 +209,12 @@ function cannotFill({ family }: Fim, { overWrong, overPlain }: FimChecked): Quan
   );
 }
 
-const now = (): number => performance.now() / 1000;
+export const now = (): number => performance.now() / 1000;
 /** Messages that wait, a cancellation among them, are read now. */
-const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve));
+export const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve));
 
 /** As `work`, or rejects with the signal's reason as soon as it is aborted; `work` goes on. */
-function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+export function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const stop = (): void => {
       reject(signal.reason as Error);

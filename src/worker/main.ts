@@ -7,6 +7,7 @@ import { defaultOptions, planQuantization } from '../core/quantize/plan.js';
 import { findQuantizationGrid } from '../core/quantize/quantization-grid.js';
 import { previewFileTypes } from '../core/quantize/preview.js';
 import { inspectArray, inspectModel, inspectString } from '../engine/jobs/inspect.js';
+import { chatSupport } from '../engine/jobs/chat-support.js';
 import { completionSupport } from '../engine/jobs/completion-support.js';
 import { runQuantize } from '../engine/jobs/quantize.js';
 import { sampleWeights } from '../engine/jobs/weight-samples.js';
@@ -15,6 +16,7 @@ import { requireModel } from '../platform/open-model.js';
 import { quantizeServices } from '../platform/quantize-services.js';
 import { ConnectionServer, type Handlers, type Transport } from '../protocol/connection.js';
 import type { WorkerNotifications, WorkerRequests, WorkerStatus } from '../protocol/worker-protocol.js';
+import { Chats } from './chats.js';
 import { Completions } from './completions.js';
 import { ModelCache } from './model-cache.js';
 
@@ -24,6 +26,7 @@ const CLEAN_UP_MS = 2000;
 const dist = import.meta.dirname;
 const models = new ModelCache();
 const completions = new Completions(path.join(dist, 'kernels'));
+const chats = new Chats(path.join(dist, 'kernels'), path.join(dist, 'template-process.js'));
 const services = quantizeServices(dist);
 
 /** Kernels are for computing; without them models can still be looked at. */
@@ -95,6 +98,12 @@ async function main(): Promise<void> {
       models.use(params.path, opened => completionSupport(requireModel(opened), signal)),
     'completion/load': params => completions.load(params),
     'completion/run': (params, context) => completions.run(params, context),
+    'chat/support': (params, { signal }) =>
+      models.use(params.path, opened => chatSupport(requireModel(opened), signal)),
+    'chat/count': async (params, { signal }) => ({
+      tokens: await chats.count(params.path, 'text' in params ? params.text : params.messages, signal),
+    }),
+    'chat/run': (params, context) => chats.run(params, context),
   };
   const log = (level: WorkerNotifications['log/message']['level'], message: string): void => {
     server.notify('log/message', { level, message });
@@ -106,6 +115,7 @@ async function main(): Promise<void> {
     server.dispose();
     models.dispose();
     void completions.dispose();
+    void chats.dispose();
     const deadline = Date.now() + CLEAN_UP_MS;
     setInterval(() => {
       if (server.openCount === 0 || Date.now() > deadline) process.exit(0);

@@ -17,6 +17,7 @@ import { hostname, tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { installVsix, startCodeServer } from '../../scripts/code-server.mjs';
+import { startCompletingServer } from './completing-server.mjs';
 import { launchBrowser, root, Workbench } from './workbench.mjs';
 
 const BROKEN_RECIPE = `recipe: 1
@@ -244,6 +245,71 @@ describe('packaged extension', { timeout: 300_000 }, () => {
     await row('Example model').filter({ hasText: 'fills in' }).first().waitFor({ timeout: 30_000 });
     await workbench.screenshot('completions-pick-model');
     await page.keyboard.press('Escape');
+  });
+
+  test('completes code by a server that wants a key: asked for, checked, ghost text', async () => {
+    const { page } = workbench;
+    const { keyboard } = page;
+    const completing = await startCompletingServer({ key: 'open-sesame', text: 'esult += item' });
+    try {
+      await workbench.runCommand('View: Close All Editors');
+      await workbench.runCommand('Quantsmith: Use a Server for Completions…');
+      await workbench.quickPickRow('llama-server').first().waitFor({ timeout: 30_000 });
+      await workbench.screenshot('server-kind');
+      await workbench.quickPickRow('llama-server').first().click();
+      await until(async () => (await workbench.quickInput().inputValue()).startsWith('http'), 'the proposed address');
+      await workbench.quickInput().fill('http://10.0.0.7:8080');
+      await page.locator('.quick-input-message', { hasText: 'without encryption' }).waitFor({ timeout: 30_000 });
+      await workbench.screenshot('server-address-warning');
+      await workbench.quickInput().fill(completing.address);
+      await keyboard.press('Enter');
+      await page.locator('.quick-input-message', { hasText: 'secret storage' }).waitFor({ timeout: 30_000 });
+      await workbench.quickInput().fill('open-sesame');
+      await workbench.screenshot('server-key');
+      await keyboard.press('Enter');
+      await workbench
+        .notification(/llama-server at 127\.0\.0\.1:\d+ completes now/)
+        .first()
+        .waitFor({ timeout: 30_000 });
+      await workbench.screenshot('server-chosen');
+      writeFileSync(path.join(workspace, 'served.py'), TO_COMPLETE);
+      await workbench.openFile('served.py');
+      await page.locator('.editor-instance .view-lines').first().click();
+      await keyboard.press('Control+Home');
+      for (let line = 1; line < 4; line++) await keyboard.press('ArrowDown');
+      await keyboard.press('End');
+      await keyboard.type('r');
+      const ghost = page.locator('.monaco-editor [class*="ghost-text"]');
+      await ghost.first().waitFor({ timeout: 30_000 });
+      assert.match((await ghost.allInnerTexts()).join('').replaceAll('\u00a0', ' '), /^esult \+= item/);
+      await page.locator('.statusbar-item', { hasText: 'Completions' }).first().hover();
+      await page.locator('.monaco-hover:visible', { hasText: 'Ready: llama-server at' }).waitFor({ timeout: 30_000 });
+      await workbench.screenshot('server-ghost-text');
+      // The key was never sent before it was entered, and with everything after that.
+      const keys = completing.requests.map(({ key }) => key);
+      assert.ok(keys.lastIndexOf(undefined) < keys.indexOf('Bearer open-sesame'), keys.join(', '));
+      await workbench.runCommand('Quantsmith: Explain Last Completion');
+      await page.locator('.tab', { hasText: 'Last Completion.txt' }).waitFor({ timeout: 30_000 });
+      await workbench.screenshot('server-explained');
+      await completing.close();
+      // Another place: nothing of before goes on there.
+      await workbench.runCommand('View: Close All Editors');
+      await workbench.openFile('served.py');
+      await page.locator('.editor-instance .view-lines').first().click();
+      await keyboard.press('Control+End');
+      await keyboard.type('x');
+      await page
+        .locator('.statusbar-item.warning-kind', { hasText: 'Completions' })
+        .first()
+        .waitFor({ timeout: 30_000 });
+      await page.locator('.statusbar-item', { hasText: 'Completions' }).first().hover();
+      await page.locator('.monaco-hover:visible', { hasText: 'nothing listens there' }).waitFor({ timeout: 30_000 });
+      await workbench.screenshot('server-unreachable');
+      await workbench.runCommand('File: Revert File');
+      await workbench.runCommand('View: Close All Editors');
+    } finally {
+      await completing.close();
+    }
   });
 
   test('shows diagnostics of a recipe', async () => {

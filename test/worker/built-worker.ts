@@ -26,6 +26,7 @@ export async function buildWorker(): Promise<BuiltWorker> {
       worker: 'src/worker/main.ts',
       'quantize-thread': 'src/worker/quantize-thread.ts',
       'engine-thread': 'src/worker/engine-thread.ts',
+      'template-process': 'src/worker/template-process.ts',
     },
     absWorkingDir: root,
     outdir: dist,

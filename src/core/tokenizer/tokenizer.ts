@@ -1,6 +1,6 @@
 // A model's tokenizer, made from GGUF metadata alone: text to tokens and back, exactly as llama.cpp 0.7.0 does it. It keeps no
 // state between calls but a cache of words, needs no file and no platform, and takes any bytes: what is no UTF-8 is read as
-// llama.cpp reads it. Absent on purpose: chat templates, and the tokenizers of T5, RWKV and PLaMo.
+// llama.cpp reads it. Absent on purpose: chat templates (core/chat), and the tokenizers of T5, RWKV and PLaMo.
 import type { ReadResult } from '../problem.js';
 import { plural } from '../text/quantity.js';
 import { ProblemList } from '../gguf/problem-list.js';
@@ -9,6 +9,7 @@ import { BytePairEncoder } from './bpe.js';
 import { appendPiece, detokenize, StreamDecoder, type DecodeOptions } from './detokenize.js';
 import { MAX_SPECIAL_BYTES, SpecialTokens } from './special-tokens.js';
 import { escapeSpaces, prefixLines, SentencePieceEncoder } from './spm.js';
+import { ATTRIBUTE } from './token-attributes.js';
 import type { TokenRoles } from './token-roles.js';
 import { MAX_MERGES, type TokenizerMetadata } from './tokenizer-metadata.js';
 import { readVocabulary, type TokenizerKind, type Vocabulary } from './vocabulary.js';
@@ -40,6 +41,8 @@ export interface Tokenizer {
   decodeBytes(tokens: ArrayLike<number>, options?: DecodeOptions): Uint8Array;
   /** The text of each token alone, control tokens too; U+FFFD for parts of characters. Throws as `decode`. */
   pieces(tokens: ArrayLike<number>): string[];
+  /** Where in a text's bytes a control token would be recognized if it were trusted, from left to right. */
+  controlSpans(text: Uint8Array): readonly { readonly start: number; readonly end: number }[];
   /** For tokens that come one at a time. `special` as in {@link DecodeOptions}. */
   streamDecoder(options?: { readonly special?: boolean }): StreamDecoder;
 }
@@ -187,6 +190,12 @@ class VocabularyTokenizer implements Tokenizer {
       appendPiece(this.vocabulary, token, true, piece);
       return decoder.decode(piece.view());
     });
+  }
+
+  controlSpans(text: Uint8Array): readonly { readonly start: number; readonly end: number }[] {
+    const isUserDefined = (token: number): boolean =>
+      ((this.vocabulary.attributes[token] as number) & ATTRIBUTE.userDefined) !== 0;
+    return this.special.partition(text, true).filter(({ token }) => token >= 0 && !isUserDefined(token));
   }
 
   streamDecoder({ special = true }: { readonly special?: boolean } = {}): StreamDecoder {

@@ -3,11 +3,11 @@
 import { findFim, type Fim } from '../../core/completion/fim-families.js';
 import type { GgufModel } from '../../core/gguf/gguf.js';
 import { describeModel } from '../../core/model/describe.js';
-import { errorData, firstError, placeOf, QuantsmithError } from '../../core/problem.js';
-import { readTokenizer } from '../../core/tokenizer/read-tokenizer.js';
+import { errorData, QuantsmithError } from '../../core/problem.js';
 import type { Tokenizer } from '../../core/tokenizer/tokenizer.js';
 import type { CompletionSupport } from '../../protocol/worker-protocol.js';
 import { architectureOf } from '../graph/architectures.js';
+import { requireTokenizer } from './require-tokenizer.js';
 
 export async function completionSupport(model: GgufModel, signal?: AbortSignal): Promise<CompletionSupport> {
   const { fileType, parameterCount, byteLength } = describeModel(model);
@@ -30,12 +30,7 @@ export async function readFim(
   model: GgufModel,
   signal?: AbortSignal,
 ): Promise<{ readonly tokenizer: Tokenizer; readonly fim: Fim }> {
-  const { value: tokenizer, problems } = await readTokenizer(model, signal);
-  if (!tokenizer) {
-    const first = firstError(problems);
-    const message = first?.message ?? 'The tokenizer of the model cannot be used.';
-    throw new QuantsmithError(first?.code ?? 'tokenizer/unusable', message, first?.hint, placeOf(first ?? {}));
-  }
+  const tokenizer = await requireTokenizer(model, signal);
   const fim = findFim(tokenizer);
   if (fim) return { tokenizer, fim };
   throw new QuantsmithError(

@@ -10,7 +10,7 @@ import { Debounce } from '../../core/completion/debounce.js';
 import type { CursorText } from '../../core/completion/fim-prompt.js';
 import { shapeCompletion } from '../../core/completion/shape-completion.js';
 import { errorData, type ErrorData } from '../../core/problem.js';
-import type { CompletionAnswer } from '../../protocol/worker-protocol.js';
+import type { EngineAnswer } from './completion-engine.js';
 
 /** Asks the model for the text at a cursor; `onText` gets what there is so far. */
 export type AskModel = (
@@ -18,7 +18,7 @@ export type AskModel = (
   multiline: boolean,
   signal: AbortSignal,
   onText: (text: string) => void,
-) => Promise<CompletionAnswer>;
+) => Promise<EngineAnswer>;
 
 export interface Timing {
   /** Milliseconds, from any beginning. */
@@ -43,7 +43,7 @@ export interface Outcome {
   readonly source?: 'model' | 'joined' | 'cache';
   /** What was typed of the model's text since. */
   readonly typed?: string;
-  readonly answer?: CompletionAnswer;
+  readonly answer?: EngineAnswer;
   /** What was done to the model's text. */
   readonly notes: readonly string[];
   readonly waitedMs: number;
@@ -53,7 +53,7 @@ export interface Outcome {
 interface Written extends CursorText {
   readonly multiline: boolean;
   readonly text: string;
-  readonly answer: CompletionAnswer;
+  readonly answer: EngineAnswer;
 }
 
 /**

@@ -1,23 +1,28 @@
-// The model that completes, as the editor knows it: which one is chosen, whether the worker has it, and what became of the last
-// request. The worker loads it with the first completion that is asked for; when the worker ends, with the first after that.
+// The engine that completes, as the editor knows it: which one is chosen, whether it is ready, and what became of the last request. A
+// model is loaded, and a server checked, with the first completion that is asked for; when the worker ends, with the first after that.
 import * as os from 'node:os';
 import * as path from 'node:path';
 import * as vscode from 'vscode';
 import type { SiteOptions } from '../../core/completion/completion-site.js';
 import type { CursorText } from '../../core/completion/fim-prompt.js';
 import { errorData, errorFromData, type ErrorData } from '../../core/problem.js';
-import type { CompletionAnswer, CompletionLoaded, CompletionModel } from '../../protocol/worker-protocol.js';
+import type { CompletionLoaded } from '../../protocol/worker-protocol.js';
 import { Disposables } from '../disposables.js';
 import { errorLine } from '../services/log.js';
-import { computeSettings } from '../services/settings.js';
 import type { WorkerService } from '../services/worker.js';
 import { Completer, type Outcome } from './completer.js';
+import { WorkerEngine, type CompletionEngine, type EngineAnswer, type EngineFacts } from './completion-engine.js';
+import type { ServerFacts, ServerPlace } from './completion-engine.js';
 import { COMPLETIONS, completionSettings } from './completion-settings.js';
+import { modelName } from './pick-completion-model.js';
+import { ServerEngine, type ServerSettings } from './server-engine.js';
+import type { ServerKeys } from './server-keys.js';
 
+/** `path` is what the engine is known by: a model's path, or a server's address with the name of its model. */
 export type ModelState =
   | { readonly kind: 'none' }
   | { readonly kind: 'unloaded' | 'loading'; readonly path: string }
-  | { readonly kind: 'ready'; readonly path: string; readonly facts: CompletionLoaded }
+  | { readonly kind: 'ready'; readonly path: string; readonly facts: EngineFacts }
   | { readonly kind: 'failed'; readonly path: string; readonly error: ErrorData };
 
 /** What became of the last request, and where. */
@@ -39,9 +44,14 @@ export class CompletionService implements vscode.Disposable {
   readonly #worker: WorkerService;
   readonly #log: vscode.LogOutputChannel;
   readonly #completer: Completer;
+  readonly #keys: ServerKeys;
+  #engine: CompletionEngine | undefined;
   #state: ModelState;
-  #load: Promise<void> | undefined;
+  #load: { readonly engine: CompletionEngine; readonly done: Promise<void> } | undefined;
   #deaths = 0;
+  #failedAt = -Infinity;
+  /** Settings are being written that belong together. */
+  #isWriting = false;
   #isGenerating = false;
   #last: LastCompletion | undefined;
 
@@ -50,10 +60,13 @@ export class CompletionService implements vscode.Disposable {
     worker: WorkerService,
     log: vscode.LogOutputChannel,
     readonly example: string,
+    keys: ServerKeys,
   ) {
     this.#worker = worker;
     this.#log = log;
-    this.#state = this.#chosen();
+    this.#keys = keys;
+    this.#engine = this.#chosen();
+    this.#state = unloaded(this.#engine);
     this.#completer = new Completer(
       (...cursor) => this.#ask(...cursor),
       { now: () => performance.now(), wait },
@@ -64,7 +77,7 @@ export class CompletionService implements vscode.Disposable {
     );
     this.#owned.add(
       worker.onDidChangeState(({ kind }) => {
-        if (this.#state.kind === 'none') return;
+        if (this.#state.kind === 'none' || this.server) return;
         const isGone = kind === 'crashed' || kind === 'stopped' || kind === 'starting';
         // A new worker is a new chance for a model that failed, whoever started it.
         const isAsked = this.#state.kind === 'ready' ? isGone : this.#state.kind === 'failed' && kind === 'starting';
@@ -77,13 +90,41 @@ export class CompletionService implements vscode.Disposable {
           event.affectsConfiguration(name),
         );
         // `use` sets the model after it has loaded it.
-        if (isOtherEngine || !this.#isChosen()) this.#restart();
+        if (this.#isWriting) return;
+        if (isOtherEngine || this.#chosen()?.id !== this.#engine?.id) this.#restart();
         else if (event.affectsConfiguration(COMPLETIONS)) this.#changed.fire(undefined);
+      }),
+    );
+    this.#owned.add(
+      keys.onDidChange(() => {
+        // Another key is another chance for a server that failed.
+        if (this.server && this.#state.kind === 'failed') this.#restart();
+      }),
+    );
+    this.#owned.add(
+      vscode.workspace.onDidGrantWorkspaceTrust(() => {
+        if (this.server) this.#restart();
       }),
     );
     this.#owned.onDispose(() => {
       this.#completer.reset();
     });
+  }
+
+  /** How the chosen engine is called in messages; '' if there is none. */
+  get name(): string {
+    return this.#engine?.name ?? '';
+  }
+
+  /** Where text goes, if a server completes. */
+  get server(): ServerPlace | undefined {
+    return this.#engine?.server;
+  }
+
+  /** Why there are none in this workspace, whatever the document. */
+  get whyOff(): string | undefined {
+    if (!this.server || vscode.workspace.isTrusted) return undefined;
+    return `this workspace is not trusted, and its text is sent to no server (${this.name}).`;
   }
 
   get state(): ModelState {
@@ -112,7 +153,8 @@ export class CompletionService implements vscode.Disposable {
 
   /** What became of a request. */
   report(outcome: Outcome, where: string): void {
-    if (outcome.failed && outcome.failed !== this.#last?.outcome.failed) this.#log.error(errorLine(outcome.failed));
+    const { failed } = outcome;
+    if (failed && failed.message !== this.#last?.outcome.failed?.message) this.#log.error(errorLine(failed));
     this.#last = { where, at: new Date(), outcome };
     this.#changed.fire(undefined);
   }
@@ -121,118 +163,146 @@ export class CompletionService implements vscode.Disposable {
    * Loads a model and makes it the one that completes. Rejects, with the one before still chosen, if it cannot be loaded or
    * cannot fill in a middle.
    */
-  async use(file: string): Promise<CompletionLoaded> {
-    this.#completer.reset();
-    const before = this.#state;
-    let facts: CompletionLoaded;
-    this.#set({ kind: 'loading', path: file });
-    try {
-      facts = await this.#worker.request('completion/load', this.#model(file));
-    } catch (error) {
-      this.#set(before.kind === 'none' ? before : { kind: 'unloaded', path: before.path });
-      throw error;
-    }
-    this.#deaths = 0;
-    this.#set({ kind: 'ready', path: file, facts });
-    const value = file === this.example ? EXAMPLE : file;
-    if (completionSettings().model !== value) {
-      await vscode.workspace.getConfiguration(COMPLETIONS).update('model', value, vscode.ConfigurationTarget.Global);
-    }
-    return facts;
+  use(file: string): Promise<CompletionLoaded> {
+    return this.#use(this.#model(file), { engine: 'local', model: file === this.example ? EXAMPLE : file });
+  }
+
+  /** Checks a server and makes it the one that completes; rejects as `use`. */
+  useServer(server: ServerSettings): Promise<ServerFacts> {
+    const { kind, endpoint, model, fimFamily } = server;
+    return this.#use(new ServerEngine(server, this.#keys), { engine: kind, endpoint, serverModel: model, fimFamily });
   }
 
   dispose(): void {
     this.#owned.dispose();
   }
 
-  /** The model of the setting, not loaded. */
-  #chosen(): ModelState {
-    const { model } = completionSettings();
-    if (model === '') return { kind: 'none' };
-    if (model === EXAMPLE) return { kind: 'unloaded', path: this.example };
-    return { kind: 'unloaded', path: model.startsWith('~/') ? path.join(os.homedir(), model.slice(2)) : model };
+  async #use<Facts extends EngineFacts>(
+    engine: CompletionEngine<Facts>,
+    settings: Readonly<Record<string, string>>,
+  ): Promise<Facts> {
+    this.#completer.reset();
+    const before = this.#engine;
+    let facts: Facts;
+    this.#engine = engine;
+    this.#set({ kind: 'loading', path: engine.id });
+    try {
+      facts = await engine.load();
+    } catch (error) {
+      if (this.#engine === engine) {
+        this.#engine = before;
+        this.#set(unloaded(before));
+      }
+      throw error;
+    }
+    this.#deaths = 0;
+    this.#engine = engine;
+    this.#set({ kind: 'ready', path: engine.id, facts });
+    const configuration = vscode.workspace.getConfiguration(COMPLETIONS);
+    this.#isWriting = true;
+    try {
+      for (const [name, value] of Object.entries(settings)) {
+        if (configuration.get(name) === value) continue;
+        await configuration.update(name, value, vscode.ConfigurationTarget.Global);
+      }
+    } finally {
+      this.#isWriting = false;
+      if (this.#chosen()?.id !== this.#engine.id) this.#restart();
+    }
+    return facts;
   }
 
-  #isChosen(): boolean {
-    const chosen = this.#chosen();
-    const state = this.#state;
-    return state.kind === 'none' ? chosen.kind === 'none' : chosen.kind !== 'none' && chosen.path === state.path;
+  /** The engine of the settings. */
+  #chosen(): CompletionEngine | undefined {
+    const { model, server } = completionSettings();
+    if (server) return new ServerEngine(server, this.#keys);
+    if (model === '') return undefined;
+    if (model === EXAMPLE) return this.#model(this.example);
+    return this.#model(model.startsWith('~/') ? path.join(os.homedir(), model.slice(2)) : model);
   }
 
-  /** Another model, or another engine for it; also after a failure, of which the settings may have been the reason. */
+  #model(file: string): WorkerEngine {
+    return new WorkerEngine(this.#worker, file, modelName(file, this.example));
+  }
+
+  /** Another engine, or another way to run it; also after a failure, of which the settings may have been the reason. */
   #restart(): void {
     this.#deaths = 0;
     this.#completer.reset();
-    this.#set(this.#chosen());
+    this.#engine = this.#chosen();
+    this.#set(unloaded(this.#engine));
   }
 
   async #ask(
-    { prefix, suffix }: CursorText,
+    cursor: CursorText,
     multiline: boolean,
     signal: AbortSignal,
     onProgress: (text: string) => void,
-  ): Promise<CompletionAnswer> {
+  ): Promise<EngineAnswer> {
     await this.#ensureLoaded();
     signal.throwIfAborted();
-    if (this.#state.kind !== 'ready') throw errorFromData(NO_MODEL);
-    const { maxTokens, timeBudgetMs } = completionSettings();
-    const request = {
-      model: this.#model(this.#state.path),
-      prefix,
-      suffix,
-      multiline,
-      maxTokens,
-      budgetMs: timeBudgetMs,
-    };
+    const engine = this.#engine;
+    if (this.#state.kind !== 'ready' || !engine) throw errorFromData(NO_MODEL);
+    const { maxTokens, timeBudgetMs: budgetMs } = completionSettings();
     try {
-      const answer = await this.#worker.request('completion/run', request, { signal, onProgress });
+      const answer = await engine.complete({ ...cursor, multiline, maxTokens, budgetMs }, { signal, onProgress });
       this.#deaths = 0;
       return answer;
     } catch (error) {
-      this.#countDeath(error);
+      const data = errorData(error);
+      if (data.code === 'worker/gone') this.#deaths++;
+      const isLost = data.code === 'worker/gone' ? this.#deaths >= MOST_DEATHS : engine.isLost(data.code);
+      if (isLost && !signal.aborted) this.#fail(engine, data);
       throw error;
     }
   }
 
   async #ensureLoaded(): Promise<void> {
-    const { kind } = this.#state;
-    if (kind === 'failed') throw errorFromData(this.#state.error);
-    if (kind === 'ready') return;
-    if (kind === 'none') throw errorFromData(NO_MODEL);
-    this.#load ??= this.#loadChosen(this.#state.path).finally(() => {
-      this.#load = undefined;
-    });
-    await this.#load;
+    const engine = this.#engine;
+    if (this.#state.kind === 'ready') return;
+    if (this.#state.kind === 'none' || !engine) throw errorFromData(NO_MODEL);
+    const { retryMs = Infinity } = engine;
+    if (this.#state.kind === 'failed' && performance.now() - this.#failedAt < retryMs) {
+      throw errorFromData(this.#state.error);
+    }
+    if (this.#load?.engine !== engine) {
+      const load = { engine, done: this.#loadChosen(engine) };
+      this.#load = load;
+      const forget = (): void => {
+        if (this.#load === load) this.#load = undefined;
+      };
+      load.done.then(forget, forget);
+    }
+    await this.#load.done;
   }
 
-  async #loadChosen(file: string): Promise<void> {
-    this.#set({ kind: 'loading', path: file });
-    const isStillWanted = (): boolean => this.#state.kind === 'loading' && this.#state.path === file;
+  async #loadChosen(engine: CompletionEngine): Promise<void> {
+    // A server that is asked once more whether it is there now is not shown as news.
+    if (this.#state.kind !== 'failed') this.#set({ kind: 'loading', path: engine.id });
     try {
-      const facts = await this.#worker.request('completion/load', this.#model(file));
-      if (isStillWanted()) this.#set({ kind: 'ready', path: file, facts });
+      const facts = await engine.load();
+      if (this.#engine === engine) this.#set({ kind: 'ready', path: engine.id, facts });
     } catch (error) {
-      if (isStillWanted()) this.#set({ kind: 'failed', path: file, error: errorData(error) });
+      this.#fail(engine, errorData(error));
       throw error;
     }
   }
 
-  #countDeath(error: unknown): void {
-    const data = errorData(error);
-    if (data.code !== 'worker/gone' || this.#state.kind === 'none') return;
-    this.#deaths++;
-    if (this.#deaths < MOST_DEATHS) return;
-    this.#set({ kind: 'failed', path: this.#state.path, error: data });
-  }
-
-  #model(file: string): CompletionModel {
-    return { path: file, ...computeSettings() };
+  /** It cannot be used; unless another was chosen meanwhile. */
+  #fail(engine: CompletionEngine, error: ErrorData): void {
+    if (this.#engine !== engine) return;
+    this.#failedAt = performance.now();
+    this.#set({ kind: 'failed', path: engine.id, error });
   }
 
   #set(state: ModelState): void {
     this.#state = state;
     if (!this.#owned.isDisposed) this.#changed.fire(undefined);
   }
+}
+
+function unloaded(engine: CompletionEngine | undefined): ModelState {
+  return engine ? { kind: 'unloaded', path: engine.id } : { kind: 'none' };
 }
 
 const NO_MODEL: ErrorData = {

@@ -4,19 +4,22 @@ import { formatInteger, formatNumber, plural } from '../../core/text/quantity.js
 import type { StatusText } from '../status/status-texts.js';
 import { sentence } from '../texts.js';
 import type { Outcome } from './completer.js';
+import type { EngineFacts, ServerPlace } from './completion-engine.js';
 import type { LastCompletion, ModelState } from './completion-service.js';
 
 export interface CompletionStatus {
   readonly model: ModelState;
-  /** The model's file name. */
+  /** The model's file name, or what server it is. */
   readonly name: string;
+  /** Where text goes, if a server completes. */
+  readonly server?: ServerPlace;
   readonly isGenerating: boolean;
   /** Why there are none in the editor that has the focus, whatever the model is. */
   readonly off?: string;
   readonly last?: LastCompletion;
 }
 
-export function completionStatus({ model, name, isGenerating, off, last }: CompletionStatus): StatusText {
+export function completionStatus({ model, name, server, isGenerating, off, last }: CompletionStatus): StatusText {
   const text = (icon: string, tooltip: readonly string[], isWarning = false): StatusText => ({
     text: `$(${icon}) Completions`,
     tooltip: [...tooltip, 'Click for what can be done.'],
@@ -37,15 +40,34 @@ export function completionStatus({ model, name, isGenerating, off, last }: Compl
         true,
       );
     case 'loading':
-      return text('loading~spin', [`Loading ${name}, and checking that it can fill in a middle.`]);
+      return text('loading~spin', [
+        `${server ? 'Asking' : 'Loading'} ${name}, and checking that it can fill in a middle.`,
+        ...clearLines(server),
+      ]);
     case 'unloaded':
-      return text('sparkle', [`Ready: ${name} is loaded when it is needed.`, ...lastLines(last)]);
+      return text('sparkle', [
+        `Ready: ${name} is ${server ? 'asked' : 'loaded'} when it is needed.`,
+        ...clearLines(server),
+        ...lastLines(last),
+      ]);
     case 'ready':
       return text(isGenerating ? 'loading~spin' : 'sparkle', [
-        isGenerating ? `${name} is writing.` : `Ready: ${name} (${model.facts.family}).`,
+        isGenerating ? `${name} is writing.` : `Ready: ${name}${inBrackets(model.facts)}.`,
+        ...clearLines(server),
         ...lastLines(last),
       ]);
   }
+}
+
+function inBrackets(facts: EngineFacts): string {
+  if (!('server' in facts)) return ` (${facts.family})`;
+  return facts.model === '' ? '' : ` (${printable(facts.model, { limit: 100 })})`;
+}
+
+function clearLines(server: ServerPlace | undefined): string[] {
+  return server?.isClear === true
+    ? [`Warning: code is sent to ${server.host} without encryption (http); everybody on the way can read it.`]
+    : [];
 }
 
 function lastLines(last: LastCompletion | undefined): string[] {
@@ -65,20 +87,14 @@ const SOURCES = {
 } as const;
 
 /** Everything about the last request, as plain text: code in it needs no escaping. */
-export function explanation(last: LastCompletion | undefined, model: ModelState): string {
+export function explanation(last: LastCompletion | undefined, model: ModelState, server?: ServerPlace): string {
   if (!last) return 'No completion was asked for yet in this window.\n';
   const { outcome, where, at } = last;
   const { offer, source, typed, answer, notes, waitedMs, totalMs } = outcome;
   const lines = [`Completion at ${where}, ${at.toLocaleTimeString()}`, '', `Result: ${outcomeText(outcome)}`];
   if (outcome.failed?.hint !== undefined) lines.push(outcome.failed.hint);
-  if (model.kind !== 'none') lines.push(`Model: ${printable(model.path)}`);
-  if (model.kind === 'ready') {
-    const { family, overWrong, overPlain, context, backend, isa } = model.facts;
-    lines.push(
-      `Prompt of the family ${family}; context of ${plural(context, 'token')}; ${backend} kernels (${isa}).`,
-      `Check at loading: the right text behind the cursor is worth ${nats(overWrong)} against a wrong one, ${nats(overPlain)} against none.`,
-    );
-  }
+  if (model.kind !== 'none') lines.push(`${server ? 'Server' : 'Model'}: ${printable(model.path)}`);
+  if (model.kind === 'ready') lines.push(...factsLines(model.facts));
   if (offer) {
     lines.push('', '--- Shown', offer.text);
     if (offer.replace > 0) lines.push(`(in place of the next ${plural(offer.replace, 'character')})`);
@@ -93,14 +109,31 @@ export function explanation(last: LastCompletion | undefined, model: ModelState)
   return `${lines.join('\n')}\n`;
 }
 
+function factsLines(facts: EngineFacts): string[] {
+  if ('server' in facts) {
+    const { server, base, family } = facts;
+    return [
+      `Text around the cursor is sent to the ${server} at ${base}; the prompt is made ` +
+        (family === undefined ? 'there.' : `of the tokens of ${family} (quantsmith.completions.fimFamily).`),
+    ];
+  }
+  const { family, overWrong, overPlain, context, backend, isa } = facts;
+  return [
+    `Prompt of the family ${family}; context of ${plural(context, 'token')}; ${backend} kernels (${isa}).`,
+    `Check at loading: the right text behind the cursor is worth ${nats(overWrong)} against a wrong one, ${nats(overPlain)} against none.`,
+  ];
+}
+
 function answerLines(answer: NonNullable<Outcome['answer']>): string[] {
-  const { promptTokens, reusedTokens, cutTokens, generatedTokens, waitMs, promptMs, generateMs } = answer;
+  const { promptTokens, generatedTokens, waitMs, promptMs, generateMs } = answer;
   return [
     '',
     '--- The model',
-    `Prompt: ${plural(promptTokens, 'token')}, ${formatInteger(reusedTokens)} of them evaluated before; ` +
-      `${plural(cutTokens, 'token')} of the text had no room.`,
-    `Generated: ${plural(generatedTokens, 'token')}. It stopped because: ${answer.stop}`,
+    promptTokens === undefined
+      ? 'Prompt: the server does not count its tokens.'
+      : promptLine({ ...answer, promptTokens }),
+    (generatedTokens === undefined ? 'Generated' : `Generated: ${plural(generatedTokens, 'token')}`) +
+      `. It stopped because: ${answer.stop}`,
     `Waiting for the model: ${milliseconds(waitMs)}. Prompt: ${milliseconds(promptMs)}. Generation: ${milliseconds(generateMs)}.`,
     '',
     '--- Text of the model',
@@ -109,6 +142,14 @@ function answerLines(answer: NonNullable<Outcome['answer']>): string[] {
     '--- Prompt',
     answer.prompt,
   ];
+}
+
+/** A server need not say what it knew, and does not say what it cut. */
+function promptLine(counts: { promptTokens: number; reusedTokens?: number; cutTokens?: number }): string {
+  const { promptTokens, reusedTokens, cutTokens } = counts;
+  const known = reusedTokens === undefined ? '' : `, ${formatInteger(reusedTokens)} of them evaluated before`;
+  const cut = cutTokens === undefined ? '' : `; ${plural(cutTokens, 'token')} of the text had no room`;
+  return `Prompt: ${plural(promptTokens, 'token')}${known}${cut}.`;
 }
 
 const milliseconds = (value: number): string => `${formatInteger(Math.round(value))} ms`;

@@ -1,4 +1,4 @@
-// Feature: inline completions by a local model. Ghost text, the status bar item that says what it does and why it does nothing, and
+// Feature: inline completions, by a local model or a server. Ghost text, the status bar item that says what it does and why it does nothing, and
 // the commands to choose a model, to turn completions off and on, and to have the last one explained.
 import * as vscode from 'vscode';
 import { errorData } from '../../core/problem.js';
@@ -11,6 +11,7 @@ import { COMPLETIONS, completionSettings } from './completion-settings.js';
 import { completionStatus, explanation } from './completion-texts.js';
 import { modelName, pickCompletionModel } from './pick-completion-model.js';
 import { COMPLETED_DOCUMENTS, CompletionProvider, whyOff } from './provider.js';
+import { setServerKey, useServer } from './use-server.js';
 
 export const completions: Feature = (_context, services) => {
   const owned = new Disposables();
@@ -22,6 +23,8 @@ export const completions: Feature = (_context, services) => {
     owned.add(vscode.commands.registerCommand(name, run));
   };
   command('quantsmith.useForCompletions', resource => useForCompletions(resource, services));
+  command('quantsmith.useServerForCompletions', () => useServer(services));
+  command('quantsmith.setServerKey', () => setServerKey(services.serverKeys));
   command('quantsmith.toggleCompletions', () => toggle());
   command('quantsmith.toggleCompletionsForLanguage', () => toggleForLanguage());
   command('quantsmith.explainCompletion', () => explained.show());
@@ -38,11 +41,12 @@ function statusItem({ completions: service }: Services): Disposables {
   item.command = 'quantsmith.showCompletions';
   const show = (): void => {
     const document = vscode.window.activeTextEditor?.document;
-    const off = document && vscode.languages.match(COMPLETED_DOCUMENTS, document) > 0 ? whyOff(document) : undefined;
-    const { state, isGenerating, last } = service;
-    const name = state.kind === 'none' ? '' : modelName(state.path, service.example);
+    const isCompleted = document && vscode.languages.match(COMPLETED_DOCUMENTS, document) > 0;
+    const off = service.whyOff ?? (isCompleted ? whyOff(document) : undefined);
+    const { state, name, server, isGenerating, last } = service;
     const { text, tooltip, label, isWarning } = completionStatus({
       ...{ model: state, name, isGenerating },
+      ...(server ? { server } : {}),
       ...(off === undefined ? {} : { off }),
       ...(last ? { last } : {}),
     });
@@ -70,6 +74,7 @@ async function useForCompletions(resource: unknown, services: Services): Promise
       ? given
       : (inspectors.active?.document.uri ?? (await pickCompletionModel(worker, example, current)));
   if (model === undefined) return;
+  if (model === 'server') return useServer(services);
   const name = modelName(model.fsPath, example);
   try {
     const facts = await vscode.window.withProgress(
@@ -92,10 +97,16 @@ async function useForCompletions(resource: unknown, services: Services): Promise
     void vscode.window
       .showErrorMessage(`${name} cannot complete. ${sentence(data.message)} ${data.hint ?? ''}`.trim(), another)
       .then(pressed => {
-        if (pressed !== another) return;
-        return pickCompletionModel(worker, example, current).then(uri => uri && useForCompletions(uri, services));
+        return pressed === another ? choose(services) : undefined;
       });
   }
+}
+
+async function choose(services: Services): Promise<void> {
+  const { state, example } = services.completions;
+  const picked = await pickCompletionModel(services.worker, example, state.kind === 'none' ? undefined : state.path);
+  if (picked === 'server') await useServer(services);
+  else if (picked) await useForCompletions(picked, services);
 }
 
 async function setEnabled(enabled: boolean, languageId?: string): Promise<void> {
@@ -115,30 +126,31 @@ async function toggleForLanguage(): Promise<void> {
   else void vscode.window.showInformationMessage('Open a file of the language first.');
 }
 
+/** The chosen model once more. */
+async function retry(services: Services): Promise<void> {
+  const { state } = services.completions;
+  if (state.kind !== 'none') await useForCompletions(state.path, services);
+}
+
 interface MenuItem extends vscode.QuickPickItem {
   readonly run: () => unknown;
 }
 
 async function showMenu(services: Services): Promise<void> {
-  const { state, example } = services.completions;
+  const { state, example, name, server } = services.completions;
   const document = vscode.window.activeTextEditor?.document;
-  const name = state.kind === 'none' ? '' : modelName(state.path, example);
   const command = (name: string) => (): unknown => vscode.commands.executeCommand(name);
   const onOff = (enabled: boolean): string => (enabled ? 'Turn Off' : 'Turn On');
   const entry = (icon: string, label: string, description: string, run: () => unknown): MenuItem => ({
     iconPath: new vscode.ThemeIcon(icon),
     ...{ label, description, run },
   });
-  const choose = async (): Promise<void> => {
-    const current = state.kind === 'none' ? undefined : state.path;
-    const uri = await pickCompletionModel(services.worker, example, current);
-    if (uri) await useForCompletions(uri, services);
-  };
+  const again = (): Promise<void> => (server ? useServer(services, completionSettings().server) : retry(services));
   const items: MenuItem[] = [
-    ...(state.kind === 'failed'
-      ? [entry('refresh', 'Try Again', sentence(state.error.message), () => useForCompletions(state.path, services))]
-      : []),
-    entry('circuit-board', 'Choose Model…', name, choose),
+    ...(state.kind === 'failed' ? [entry('refresh', 'Try Again', sentence(state.error.message), again)] : []),
+    entry('circuit-board', 'Choose Model…', name, () => choose(services)),
+    entry('server', 'Use a Server…', '', () => useServer(services)),
+    ...(server ? [entry('key', 'Set Server Key…', server.host, command('quantsmith.setServerKey'))] : []),
     ...(state.kind === 'none'
       ? [
           entry('beaker', 'Try the Example Model', 'weak, small, and here already', () =>
@@ -180,8 +192,8 @@ class Explanation implements vscode.TextDocumentContentProvider, vscode.Disposab
   }
 
   provideTextDocumentContent(): string {
-    const { last, state } = this.#services.completions;
-    return explanation(last, state);
+    const { last, state, server } = this.#services.completions;
+    return explanation(last, state, server);
   }
 
   async show(): Promise<void> {

@@ -13,16 +13,25 @@ import type { WorkerService } from '../services/worker.js';
 interface CompletionModelItem extends vscode.QuickPickItem {
   /** Undefined opens the file dialog. */
   readonly uri?: vscode.Uri;
+  readonly isServer?: true;
 }
+
+const SERVER: CompletionModelItem = {
+  iconPath: new vscode.ThemeIcon('server'),
+  label: 'Use a Server…',
+  description: 'llama-server, Ollama, or one that speaks as OpenAI does (vLLM, LM Studio)',
+  alwaysShow: true,
+  isServer: true,
+};
 
 const TITLE = 'Use a Model for Completions';
 
-/** Undefined when the user changed their mind. */
+/** Undefined when the user changed their mind; `server` if no model of this machine shall complete. */
 export async function pickCompletionModel(
   worker: WorkerService,
   example: string,
   current: string | undefined,
-): Promise<vscode.Uri | undefined> {
+): Promise<vscode.Uri | 'server' | undefined> {
   const owned = new Disposables();
   const reading = new AbortController();
   owned.onDispose(() => {
@@ -52,6 +61,7 @@ export async function pickCompletionModel(
     const item = await picked;
     if (!item) return undefined;
     pick.hide();
+    if (item.isServer) return 'server';
     return item.uri ?? (await browseForModel(TITLE));
   } finally {
     owned.dispose();
@@ -78,7 +88,7 @@ async function list(
     if (signal.aborted) return;
     const active = pick.activeItems[0]?.uri?.fsPath ?? current;
     pick.keepScrollPosition = true;
-    pick.items = [...items, { ...BROWSE }];
+    pick.items = [...items, { ...BROWSE }, SERVER];
     const isActive = (item: CompletionModelItem): boolean => item.uri?.fsPath === active;
     if (active !== undefined) pick.activeItems = pick.items.filter(isActive);
   };

@@ -36,9 +36,10 @@ export class CompletionProvider implements vscode.InlineCompletionItemProvider {
   ): Promise<vscode.InlineCompletionItem[] | undefined> {
     if (this.#service.state.kind === 'none') return undefined;
     const { version } = document;
-    const off = whyOff(document);
+    const off = this.#service.whyOff ?? whyOff(document);
     const where = `${vscode.workspace.asRelativePath(document.uri)}:${position.line + 1}:${position.character + 1}`;
-    const { current } = this.#jobs;
+    // Where a server computes, the processors of this machine do not matter.
+    const current = this.#service.server ? undefined : this.#jobs.current;
     const nothing = off ?? (current && `${current.title} needs the processors; completions go on when it is done.`);
     if (nothing !== undefined) {
       this.#service.report({ nothing, notes: [], waitedMs: 0, totalMs: 0 }, where);

@@ -78,7 +78,7 @@ suite('completions', () => {
     const editor = await open('loop.py', LOOP);
     const typed = await nextOutcome(() => type('r'));
     assert.ok(typed.offer, JSON.stringify(typed));
-    assert.ok(typed.answer && typed.answer.generatedTokens > 0);
+    assert.ok(typed.answer && (typed.answer.generatedTokens ?? 0) > 0);
     assert.match(
       typed.answer.prompt,
       /^<\|fim_prefix\|>def total[^]*<\|fim_suffix\|>\n {4}return result\n<\|fim_middle\|>$/,

@@ -16,10 +16,12 @@ interface TestResult {
 /** Spelled out, because the suite is bundled. */
 const FILES = {
   activation: () => import('./activation.test.js'),
+  chat: () => import('./chat.test.js'),
   completions: () => import('./completions.test.js'),
   inspector: () => import('./inspector.test.js'),
   quantize: () => import('./quantize.test.js'),
   recipes: () => import('./recipes.test.js'),
+  servers: () => import('./servers.test.js'),
   tasks: () => import('./tasks.test.js'),
 };
 

@@ -46,6 +46,39 @@ test('every state of the model', () => {
   ]);
 });
 
+test('a server: which one, where, and who can read it', () => {
+  const server = { host: 'gpu.example:8080', isClear: true };
+  const model: ModelState = {
+    ...{ kind: 'ready', path: 'http://gpu.example:8080 (llama-server)' },
+    facts: { server: 'llama-server', base: 'http://gpu.example:8080', model: 'coder', family: undefined, seconds: 1 },
+  };
+  const name = 'llama-server at gpu.example:8080';
+  const clear =
+    'Warning: code is sent to gpu.example:8080 without encryption (http); everybody on the way can read it.';
+  expect(show({ model, name, server })).toEqual([
+    '$(sparkle) Completions',
+    'Ready: llama-server at gpu.example:8080 (coder).',
+    clear,
+  ]);
+  expect(show({ model, name, server: { ...server, isClear: false } })).not.toContain(clear);
+  expect(show({ model: { kind: 'unloaded', path: '' }, name, server })[1]).toBe(
+    'Ready: llama-server at gpu.example:8080 is asked when it is needed.',
+  );
+  expect(show({ model: { kind: 'loading', path: '' }, name, server })[1]).toBe(
+    'Asking llama-server at gpu.example:8080, and checking that it can fill in a middle.',
+  );
+  const answer = { text: 'a', stop: 'It ended.', prompt: 'P│S', waitMs: 0, promptMs: 40, generateMs: 9 };
+  const text = explanation(last({ offer: { text: 'a', replace: 0 }, source: 'model', answer }), model, server);
+  expect(text).toContain('Server: http://gpu.example:8080 (llama-server)\n');
+  expect(text).toContain('sent to the llama-server at http://gpu.example:8080; the prompt is made there.');
+  expect(text).toContain('Prompt: the server does not count its tokens.\nGenerated. It stopped because: It ended.\n');
+  expect(text).not.toMatch(/undefined|NaN/);
+  const counted = { ...answer, promptTokens: 1234, generatedTokens: 5 };
+  expect(explanation(last({ source: 'model', answer: counted }), model, server)).toContain(
+    'Prompt: 1,234 tokens.\nGenerated: 5 tokens.',
+  );
+});
+
 test('why nothing appeared', () => {
   expect(show({ last: last({ nothing: 'The cursor is inside a word.' }) }).at(-1)).toBe(
     'Last, src/main.py:12:5: nothing was shown. The cursor is inside a word.',
