@@ -82,7 +82,9 @@ async function printReplay() {
   const { Completer } = sources;
   const result = await replay({ worker, model, Completer, settings, files, seed });
   const { keys, outcomes, accepted, flights } = result;
-  console.log(`\nTyping: ${files} files, seed ${seed}, ${keys} keys in ${result.seconds.toFixed(0)} s, ${accepted} taken`);
+  console.log(
+    `\nTyping: ${files} files, seed ${seed}, ${keys} keys in ${result.seconds.toFixed(0)} s, ${accepted} taken`,
+  );
   const shown = outcomes.filter(({ offer }) => offer);
   console.table(
     ['model', 'joined', 'cache'].map(source => {

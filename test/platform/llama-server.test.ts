@@ -22,7 +22,7 @@ const REQUEST = {
   ...{ multiline: false, maxTokens: 24, budgetMs: 60_000 },
 };
 
-describe.skipIf(folder === undefined)('llama-server (LLAMA_CPP_BIN)', () => {
+describe.skipIf(folder === undefined || folder === 'none')('llama-server (LLAMA_CPP_BIN)', () => {
   let child: ChildProcess;
   let address = '';
 

@@ -1,5 +1,6 @@
 // The time to the first text, our worker's and llama-server's, for the same cursors in turn: in a file that was not seen before, at
-// the same place again, and after one more typed character.
+// the same place again, and after one more typed character. The server is asked twice: with the text around the cursor, of
+// which it takes as much as it takes for itself, and with as much as our prompt has, so that both read the same tokens.
 import { median } from '../measure.mjs';
 import { startServer } from './peer-server.mjs';
 import { cursors } from './texts.mjs';
@@ -13,44 +14,64 @@ const GOALS = { cold: 2.5, again: undefined, typed: 4 };
 
 export async function againstServer({ worker, model, peer, threads, runs, environment }) {
   const server = await startServer(peer, model.path, threads, environment);
-  const asks = {
-    ours: question => askWorker(worker, model, question),
-    peer: question => server.ask(question),
+  const results = new Map(['ours', 'peer', 'same'].map(who => [who, { cold: [], again: [], typed: [] }]));
+  const ask = async (who, what, question) => {
+    const answer = who === 'ours' ? await askWorker(worker, model, question) : await server.ask(question);
+    results.get(who)[what].push(answer);
+    return answer;
   };
-  const results = { ours: { cold: [], again: [], typed: [] }, peer: { cold: [], again: [], typed: [] } };
   try {
     // Both have read a prompt before they are timed.
     const [warm, ...cursorsOf] = cursors(runs + 1, { before: BEFORE, behind: BEHIND });
-    for (const ask of Object.values(asks)) await ask({ ...warm, count: COUNT });
+    await askWorker(worker, model, { ...warm, count: COUNT });
+    await server.ask({ ...warm, count: COUNT });
     for (const cursor of cursorsOf) {
       const question = { prefix: cursor.prefix.slice(-BEFORE), suffix: cursor.suffix.slice(0, BEHIND), count: COUNT };
       const later = { ...question, prefix: question.prefix + cursor.next, suffix: question.suffix.slice(1) };
-      for (const [who, ask] of Object.entries(asks)) {
-        results[who].cold.push(await ask(question));
-        results[who].again.push(await ask(question));
-        results[who].typed.push(await ask(later));
-      }
+      const ours = await ask('ours', 'cold', question);
+      await ask('ours', 'again', question);
+      const oursLater = await ask('ours', 'typed', later);
+      await ask('peer', 'cold', question);
+      await ask('peer', 'again', question);
+      await ask('peer', 'typed', later);
+      await ask('same', 'cold', { ...textsOf(ours.prompt), count: COUNT });
+      await ask('same', 'again', { ...textsOf(ours.prompt), count: COUNT });
+      await ask('same', 'typed', { ...textsOf(oursLater.prompt), count: COUNT });
     }
   } finally {
     server.stop();
   }
-  const of = (who, what, key) => median(results[who][what].map(one => one[key]));
+  const of = (who, what, key) => median(results.get(who)[what].map(one => one[key]));
   const rows = Object.entries(GOALS).map(([what, goal]) => {
-    const ratio = of('peer', what, 'firstMs') / of('ours', what, 'firstMs');
+    const row = { what, 'ours ms': of('ours', what, 'firstMs').toFixed(0) };
+    for (const [who, name] of [
+      ['peer', 'llama-server'],
+      ['same', 'same prompt'],
+    ]) {
+      const ratio = of(who, what, 'firstMs') / of('ours', what, 'firstMs');
+      row[`${name} ms`] = of(who, what, 'firstMs').toFixed(0);
+      row[`${name} / ours`] = ratio.toFixed(1);
+      if (goal !== undefined) row[`${name}: met`] = ratio >= goal ? 'yes' : 'no';
+    }
+    const tokens = who => `${of(who, what, 'promptTokens')}, ${of(who, what, 'evaluated')}`;
     return {
-      what,
-      'ours ms': of('ours', what, 'firstMs').toFixed(0),
-      'llama-server ms': of('peer', what, 'firstMs').toFixed(0),
-      'peer / ours': ratio.toFixed(1),
+      ...row,
       goal: goal ?? '',
-      met: goal === undefined ? '' : ratio >= goal ? 'yes' : 'no',
-      'ours: prompt, evaluated': `${of('ours', what, 'promptTokens')}, ${of('ours', what, 'evaluated')}`,
-      'peer: prompt, evaluated': `${of('peer', what, 'promptTokens')}, ${of('peer', what, 'evaluated')}`,
+      'tokens, evaluated': tokens('ours'),
+      'llama-server': tokens('peer'),
+      same: tokens('same'),
     };
   });
-  const all = who => Object.values(results[who]).flatMap(list => list.map(({ tokenMs }) => tokenMs));
+  const all = who => Object.values(results.get(who)).flatMap(list => list.map(({ tokenMs }) => tokenMs));
   const perToken = Object.fromEntries(['ours', 'peer'].map(who => [who, median(all(who).filter(Number.isFinite))]));
   return { rows, perToken };
+}
+
+/** What is around the cursor in a prompt of Qwen Coder's form, which the example model has. */
+function textsOf(prompt) {
+  const [, prefix, suffix] = /^<\|fim_prefix\|>([^]*)<\|fim_suffix\|>([^]*)<\|fim_middle\|>$/.exec(prompt) ?? [];
+  if (prefix === undefined) throw new Error(`expected <|fim_prefix|>…<|fim_suffix|>…<|fim_middle|>, found ${prompt}`);
+  return { prefix, suffix };
 }
 
 async function askWorker(worker, model, { prefix, suffix, count }) {
@@ -63,9 +84,8 @@ async function askWorker(worker, model, { prefix, suffix, count }) {
   );
   const totalMs = performance.now() - start;
   return {
-    ...{ text: answer.text, firstMs: firstMs ?? totalMs, totalMs, promptTokens: answer.promptTokens },
+    ...{ prompt: answer.prompt, firstMs: firstMs ?? totalMs, promptTokens: answer.promptTokens },
     evaluated: answer.promptTokens - answer.reusedTokens,
-    tokens: answer.generatedTokens,
     tokenMs: answer.generateMs / answer.generatedTokens,
   };
 }

@@ -27,6 +27,13 @@ export function lookup({ sources, model, kernels, cases }) {
     const speed = ({ tokens, seconds }) => tokens / seconds;
     const { plain, guessed } = totals;
     const { tokens, steps } = guessed;
-    return { plain: speed(plain), guessed: speed(guessed), ratio: speed(guessed) / speed(plain), tokens, steps, different };
+    return {
+      plain: speed(plain),
+      guessed: speed(guessed),
+      ratio: speed(guessed) / speed(plain),
+      tokens,
+      steps,
+      different,
+    };
   });
 }

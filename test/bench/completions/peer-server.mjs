@@ -47,7 +47,6 @@ async function ask(url, { prefix, suffix, count }) {
   if (!response.ok) throw new Error(`llama-server: ${response.status} ${await response.text()}`);
   let firstMs;
   let last;
-  let text = '';
   let rest = '';
   for await (const bytes of response.body) {
     rest += Buffer.from(bytes).toString('utf8');
@@ -56,14 +55,12 @@ async function ask(url, { prefix, suffix, count }) {
     for (const line of lines.filter(one => one.startsWith('data: '))) {
       last = JSON.parse(line.slice(6));
       if (last.content) firstMs ??= performance.now() - start;
-      text += last.content ?? '';
     }
   }
   return {
-    ...{ text, firstMs: firstMs ?? performance.now() - start, totalMs: performance.now() - start },
+    firstMs: firstMs ?? performance.now() - start,
     evaluated: last.timings.prompt_n,
     promptTokens: last.tokens_evaluated,
-    tokens: last.timings.predicted_n,
     tokenMs: last.timings.predicted_per_token_ms,
   };
 }
