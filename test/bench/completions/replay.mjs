@@ -3,13 +3,16 @@
 //   a key           log-normal, median 150 ms in a word, 210 ms behind one (75 words a minute); a line's first 450 ms;
 //                   one key in 40 is thought about for 1 to 3 s
 //   a wrong key     one in 50, seen after one or two more, taken back with the same speed
-//   ghost text      is read for 400 ms; if its first line is what would be typed, it is taken (Tab)
+//   ghost text      is read for 400 ms; if its first line is what would be typed, it is taken (Tab). Of the rest every other one
+//                   is typed along, up to 10 characters, and taken back at once: a model of 5 million parameters is hardly
+//                   ever right, and typing along is what a cache is for
 // As the editor does, every key withdraws the request before and makes the next one.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { processorSeconds } from './processor-time.mjs';
 import { randomNumbers, sourceTexts } from './texts.mjs';
 
 const READ_MS = 400;
+const MOST_ALONG = 10;
 const TYPED_CHARACTERS = 160;
 const BEFORE = 8192;
 const BEHIND = 2048;
@@ -99,6 +102,14 @@ async function play({ prefix, typed, suffix }, completer, random, seen) {
       await sleep(read);
       seen.accepted++;
       done += line;
+    } else if (line.trim() !== '' && random() < 0.5) {
+      await sleep(read);
+      const before = done;
+      for (const character of line.slice(0, MOST_ALONG)) {
+        void key(done + character);
+        await sleep(gap(done, random));
+      }
+      done = before;
     }
   }
   controller.abort(new Error('the end'));
