@@ -17,6 +17,7 @@ export async function loadSources() {
     "export { CachedSequence } from './src/engine/cached-sequence.ts';",
     "export { generate } from './src/engine/jobs/generate.ts';",
     "export { GREEDY, Sampler } from './src/engine/sampler.ts';",
+    "export { DraftLength } from './src/engine/speculation/draft-length.ts';",
     "export { PromptLookup } from './src/engine/speculation/prompt-lookup.ts';",
     "export { requireModel } from './src/platform/open-model.ts';",
     "export { openSession, openToRun } from './src/platform/open-session.ts';",

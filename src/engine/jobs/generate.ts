@@ -5,6 +5,7 @@ import { QuantsmithError } from '../../core/problem.js';
 import { checkFits, type CachedSequence } from '../cached-sequence.js';
 import type { ModelSession } from '../model-session.js';
 import type { Sampler } from '../sampler.js';
+import { DraftLength } from '../speculation/draft-length.js';
 import type { Drafter, Speculation } from '../speculation/drafter.js';
 import { StoppingText } from './stopping-text.js';
 
@@ -19,7 +20,7 @@ export interface GenerateRequest {
   readonly ends?: ReadonlySet<number>;
   /** Asked after each token whether the text so far is enough. */
   readonly enough?: (text: string) => boolean;
-  /** Most tokens guessed for a step; used with a drafter. */
+  /** Most tokens guessed for a step, as many as pay; used with a drafter. */
   readonly draft?: number;
 }
 
@@ -30,6 +31,8 @@ export interface GenerateServices {
   readonly tokenizer: Tokenizer;
   readonly sampler: Sampler;
   readonly drafter?: Drafter;
+  /** What is known of guessing with this model and drafter; default: nothing. */
+  readonly draftLength?: DraftLength;
   readonly signal: AbortSignal;
   /** Seconds, from any beginning. */
   readonly now: () => number;
@@ -79,7 +82,7 @@ export async function generate(request: GenerateRequest, services: GenerateServi
 
 async function continueText(
   { prompt, count, draft = 0 }: GenerateRequest,
-  { model, cache, sampler, drafter, signal, turn }: GenerateServices,
+  { model, cache, sampler, drafter, draftLength = new DraftLength(), signal, now, turn }: GenerateServices,
   writer: Writer,
   first: Float32Array,
   speculation: { -readonly [key in keyof Speculation]: Speculation[key] },
@@ -88,11 +91,13 @@ async function continueText(
   const all = Array.from(prompt);
   let logits = first;
   let guesses: readonly number[] = [];
+  let seconds = 0;
   try {
     while (writer.ids.length < count) {
       signal.throwIfAborted();
       // A row for what stands already, and one for each guess: the next counts only if the guess before was right. A number
       // is drawn for each token that is kept, so that with and without guesses the same text comes out.
+      let right = 0;
       for (let row = 0; row <= guesses.length; row++) {
         const token = sampler.next(logits.subarray(row * vocabulary, (row + 1) * vocabulary), all);
         const ended = await writer.write(token);
@@ -100,15 +105,20 @@ async function continueText(
         all.push(token);
         if (token !== guesses[row]) break;
         speculation.accepted++;
+        right++;
       }
+      draftLength.observe({ guessed: guesses.length, right, seconds });
       await turn();
       if (writer.ids.length >= count) break;
       if (all.length > limits.context) return 'context';
       const most = Math.min(draft, count - writer.ids.length - 1, limits.context - all.length, limits.batch - 1);
-      guesses = drafter && most > 0 ? await drafter.draft(all, most, signal) : [];
+      const start = now();
+      const length = most > 0 ? draftLength.choose(most) : 0;
+      guesses = drafter && length > 0 ? await drafter.draft(all, length, signal) : [];
       logits = await cache.advance([...all, ...guesses], { wanted: guesses.length + 1, signal });
       speculation.drafted += guesses.length;
       speculation.steps++;
+      seconds = now() - start;
     }
     return 'count';
   } catch (error) {

@@ -8,6 +8,7 @@ export async function withEngine(sources, { path, threads, backend, kernels }, u
   const session = await sources.openSession(opened, { backend, kernels, threads, batch: 64, cacheType: 'f16' });
   const cache = new sources.CachedSequence(session);
   const { signal } = new AbortController();
+  const draftLength = new sources.DraftLength();
   const complete = async ({ prefix, suffix }, { count, budget, draft = 0, limit }) => {
     const prompt = sources.buildFimPrompt(tokenizer, fim, { prefix, suffix }, budget).tokens;
     const enough = limit && sources.completionLimit({ prefix, suffix }, true);
@@ -20,7 +21,7 @@ export async function withEngine(sources, { path, threads, backend, kernels }, u
         ...{ model: session, cache, tokenizer, signal, now: () => performance.now() / 1000 },
         turn: () => new Promise(resolve => setImmediate(resolve)),
         sampler: new sources.Sampler(sources.GREEDY),
-        ...(draft > 0 ? { drafter: new sources.PromptLookup() } : {}),
+        ...(draft > 0 ? { drafter: new sources.PromptLookup(), draftLength } : {}),
       },
     );
   };
