@@ -97,6 +97,7 @@ async function main(): Promise<void> {
     'completion/support': (params, { signal }) =>
       models.use(params.path, opened => completionSupport(requireModel(opened), signal)),
     'completion/load': params => completions.load(params),
+    'completion/unload': () => completions.unload(),
     'completion/run': (params, context) => completions.run(params, context),
     'chat/support': (params, { signal }) =>
       models.use(params.path, opened => chatSupport(requireModel(opened), signal)),
