@@ -41,6 +41,6 @@ export async function supplies(folder: string): Promise<boolean | undefined> {
 
 /** Of `Now drawing from 'Battery Power'`. */
 export function pmsetSays(output: string): boolean | undefined {
-  const [, source] = /drawing from '([^']*)'/.exec(output) ?? [];
-  return source === undefined ? undefined : source === 'Battery Power';
+  const [, source] = /drawing from .(\w+) Power/.exec(output) ?? [];
+  return source === undefined ? undefined : source === 'Battery';
 }

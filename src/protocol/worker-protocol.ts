@@ -119,6 +119,10 @@ export interface CompletionSupport {
   readonly fileType: string | undefined;
   readonly parameterCount: number;
   readonly byteLength: number;
+  /** Memory besides the weights for completing with it; undefined: it cannot be run, or its header does not say enough. */
+  readonly workBytes?: number;
+  /** Memory that is free now. */
+  readonly freeBytes: number;
   /** Whose fill-in-the-middle prompt it has the tokens for. */
   readonly family?: string;
   /** Why it cannot complete. */

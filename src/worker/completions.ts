@@ -4,14 +4,14 @@
 import { LEAST_GAIN } from '../core/completion/fim-check.js';
 import type { Fim } from '../core/completion/fim-families.js';
 import { OtherFilesPrompt } from '../core/completion/other-files.js';
-import { affordableBudget, fimBudget, LARGEST_BUDGET } from '../core/completion/fim-prompt.js';
+import { affordableBudget, fimBudget } from '../core/completion/fim-prompt.js';
 import { errorData, QuantsmithError } from '../core/problem.js';
 import { formatNumber } from '../core/text/quantity.js';
 import type { Tokenizer } from '../core/tokenizer/tokenizer.js';
 import { CachedSequence } from '../engine/cached-sequence.js';
 import { checkFim, checkOtherFiles, type CheckFimServices, type FimChecked } from '../engine/jobs/check-fim.js';
 import { complete } from '../engine/jobs/complete.js';
-import { readFim } from '../engine/jobs/completion-support.js';
+import { BATCH, CONTEXT, LONG_CONTEXT, readFim } from '../engine/jobs/completion-support.js';
 import { FileSource } from '../platform/file-source.js';
 import { requireModel } from '../platform/open-model.js';
 import { openSession, openToRun, type OpenedSession } from '../platform/open-session.js';
@@ -25,20 +25,10 @@ import type {
   CompletionRequest,
 } from '../protocol/worker-protocol.js';
 
-/** What the longest prompt and the longest completion need. */
-const CONTEXT = 2048;
-/** With pieces of other files. Where memory has no room for it, there are none. */
-const LONG_CONTEXT = CONTEXT + LARGEST_BUDGET.files;
 /** Tokens of the longest completion that is asked for by default: what a context must have room for beside the prompt. */
 const USUAL_TOKENS = 64;
 /** A piece of fewer tokens says nothing. */
 const LEAST_FILES_TOKENS = 128;
-/**
- * Most tokens of a prompt in one step. A prompt that is cancelled, as most are while somebody types, keeps the steps it has made;
- * of those of 256 a model that reads 100 tokens a second would finish none between two keys. Of the 0.5B shape, Q4_K_M, steps
- * of 64 read as fast as steps of 256 (163 tokens a second), of 32 7 % slower.
- */
-const BATCH = 64;
 /** An evaluation of fewer tokens says nothing about the speed. */
 const MEASURED_TOKENS = 32;
 

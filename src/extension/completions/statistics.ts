@@ -13,7 +13,7 @@ const KEY = 'quantsmith.completions.statistics';
 const SAVE_MS = 10_000;
 
 /** The command of an item that was accepted; nobody else calls it. */
-export const ACCEPTED = 'quantsmith.completionAccepted';
+export const ACCEPTED = '_quantsmith.completionAccepted';
 
 interface Shown {
   readonly document: vscode.TextDocument;
