@@ -9,6 +9,7 @@ import { ReadOnlyText } from '../read-only-text.js';
 import { errorLine } from '../services/log.js';
 import { sentence } from '../texts.js';
 import { COMPLETIONS, completionSettings } from './completion-settings.js';
+import { Coexistence } from './coexistence.js';
 import { ContextCollector } from './context-collector.js';
 import { Governor } from './governor.js';
 import { completionStatus, explanation } from './completion-texts.js';
@@ -22,6 +23,7 @@ export const completions: Feature = ({ globalState }, services) => {
   const owned = new Disposables();
   const context = owned.add(new ContextCollector(services.completions, services.jobs));
   const statistics = owned.add(new Statistics(services.completions, globalState));
+  owned.add(new Coexistence(services.completions, globalState));
   const snooze = owned.add(new Snooze());
   const governor = owned.add(new Governor(services.completions, services.worker, services.jobs));
   // Who asks for a completion gets it, whatever is asleep.
@@ -30,7 +32,6 @@ export const completions: Feature = ({ globalState }, services) => {
   const provider = new CompletionProvider(services.completions, services.jobs, context, statistics, whyNot);
   owned.add(vscode.languages.registerInlineCompletionItemProvider(COMPLETED_DOCUMENTS, provider));
   owned.add(statusItem(services, snooze, document => whyNot(document, false)));
-  owned.add(vscode.commands.registerCommand('quantsmith.snoozeCompletions', () => snooze.ask()));
   const explained = owned.add(
     new ReadOnlyText('quantsmith-explanation', 'Last Completion.txt', () => {
       const { last, state, server } = services.completions;
@@ -46,6 +47,10 @@ export const completions: Feature = ({ globalState }, services) => {
   command('quantsmith.toggleCompletions', () => toggle());
   command('quantsmith.toggleCompletionsForLanguage', () => toggleForLanguage());
   command('quantsmith.explainCompletion', () => explained.show());
+  // With a number, for keybindings: minutes; 0 wakes up.
+  command('quantsmith.snoozeCompletions', minutes =>
+    typeof minutes === 'number' ? snooze.for(minutes) : snooze.ask(),
+  );
   command('quantsmith.showCompletionStatistics', () => statistics.show());
   command('quantsmith.resetCompletionStatistics', () => statistics.reset());
   command('quantsmith.showCompletions', () => showMenu(services));

@@ -1,6 +1,6 @@
 // What completions may take of the machine: the memory of a model that nobody uses is given back, and on battery the worker gives way
 // to others and does nothing in advance.
-import * as vscode from 'vscode';
+import type * as vscode from 'vscode';
 import { isOnBattery } from '../../platform/power.js';
 import { setProcessPriority } from '../../platform/process-priority.js';
 import { Disposables } from '../disposables.js';

@@ -41,6 +41,11 @@ export class Snooze implements vscode.Disposable {
     this.#changed.fire(undefined);
   }
 
+  /** @param minutes 0 wakes up */
+  for(minutes: number): void {
+    this.until(minutes > 0 ? Date.now() + minutes * MINUTE_MS : -Infinity);
+  }
+
   async ask(): Promise<void> {
     const items = [
       ...(this.why === undefined ? [] : [{ label: 'Wake Up', description: this.why, minutes: 0 }]),
@@ -53,7 +58,7 @@ export class Snooze implements vscode.Disposable {
     const title = 'Snooze Completions';
     const placeHolder = 'None are offered by themselves for so long; Trigger Inline Suggestion still asks for one';
     const picked = await vscode.window.showQuickPick(items, { title, placeHolder });
-    if (picked) this.until(picked.minutes === 0 ? -Infinity : Date.now() + picked.minutes * MINUTE_MS);
+    if (picked) this.for(picked.minutes);
   }
 
   dispose(): void {
