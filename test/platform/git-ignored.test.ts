@@ -65,6 +65,7 @@ test.skipIf(!hasGit())('the same as git check-ignore', async () => {
   write('.gitignore', '*.log\n!keep.log\n/build/\nnode_modules\nwith\\ space.txt\n\\#hash.txt\n# comment\n');
   write('src/.gitignore', 'local/\ndeep/*.tmp\n!deep/b.tmp\n');
   write('docs/.gitignore', 'build\n');
+  write('build/.gitignore', '!a.py\n');
   for (const file of FILES) write(file, 'x\n');
   const theirs = new Set(
     git('check-ignore', ...FILES)
