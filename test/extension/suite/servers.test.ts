@@ -58,7 +58,7 @@ suite('completions by a server', () => {
     const outcome = await ask();
     assert.equal(outcome.offer?.text, '+= item', JSON.stringify(outcome));
     // The last is for what follows the shown text.
-    const at = (end: string) => server.received.findLast(({ body }) => String(body?.['input_prefix']).endsWith(end));
+    const at = (end: string) => server.received.findLast(({ body }) => String(body['input_prefix']).endsWith(end));
     const { body, authorization } = at('result ') ?? {};
     assert.match(String(body?.['input_prefix']), /^def total[^]*result $/);
     await until('the question in advance', () => at('result += item') !== undefined);
