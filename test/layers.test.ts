@@ -13,7 +13,7 @@ const LAYERS: Record<string, readonly string[]> = {
   'src/core': ['src/core'],
   'src/protocol': ['src/protocol', 'types:src/core', 'src/core/problem'],
   'src/engine': ['src/engine', 'src/core', 'types:src/protocol'],
-  'src/platform': ['src/platform', 'src/core', 'src/protocol', 'src/engine', 'node:', 'web-tree-sitter'],
+  'src/platform': ['src/platform', 'src/core', 'src/protocol', 'src/engine', 'node:', 'web-tree-sitter', 'ignore'],
   'src/worker': ['src/worker', 'src/core', 'src/protocol', 'src/engine', 'src/platform', 'node:', '@huggingface/jinja'],
   'src/cli': ['src/cli', 'src/core', 'src/protocol', 'src/engine', 'src/platform', 'node:', 'commander'],
   'src/server': [

@@ -44,7 +44,7 @@ export async function createModelSession(
   options: SessionOptions,
 ): Promise<ModelSession> {
   const { cacheType, threads, isa, sequences = 1 } = options;
-  const trained = metadataNumber(model.metadata, contextKey(model)) ?? DEFAULT_CONTEXT;
+  const trained = trainedContext(model);
   const context = options.context ?? Math.min(trained, options.needed ?? trained);
   const vectors = new Map<string, readonly number[]>();
   for (const name of DESCRIPTION_TENSORS) {
@@ -63,8 +63,10 @@ export async function createModelSession(
 /** For a model that does not say. */
 const DEFAULT_CONTEXT = 2048;
 
-function contextKey({ metadata }: GgufModel): string {
-  return `${metadataString(metadata, 'general.architecture') ?? ''}.context_length`;
+/** Positions that it was trained for. */
+export function trainedContext({ metadata }: GgufModel): number {
+  const key = `${metadataString(metadata, 'general.architecture') ?? ''}.context_length`;
+  return metadataNumber(metadata, key) ?? DEFAULT_CONTEXT;
 }
 
 async function readVector(model: GgufModel, files: ModelFiles, name: string): Promise<readonly number[] | undefined> {

@@ -3,6 +3,7 @@ import { stat } from 'node:fs/promises';
 import * as path from 'node:path';
 import * as vscode from 'vscode';
 import { formatBytes } from '../core/text/quantity.js';
+import { expandFolder, findModels, LATER_SHARD } from '../platform/find-models.js';
 
 interface ModelItem extends vscode.QuickPickItem {
   /** Undefined opens the file dialog. */
@@ -11,9 +12,6 @@ interface ModelItem extends vscode.QuickPickItem {
 
 /** A workspace with more models than this is browsed faster in the dialog. */
 const MAX_LISTED = 500;
-
-/** Further shards of a model stored in several files: the first one stands for all. */
-const LATER_SHARD = /-(?!00001)\d{5}-of-\d{5}\.gguf$/i;
 
 /** The model to work on, or undefined when the user changed their mind. */
 export async function pickModel(title: string): Promise<vscode.Uri | undefined> {
@@ -37,6 +35,15 @@ export const BROWSE = { label: 'Browse…', iconPath: new vscode.ThemeIcon('fold
 export async function workspaceModels(): Promise<vscode.Uri[]> {
   const found = await vscode.workspace.findFiles('**/*.gguf', undefined, MAX_LISTED);
   return found.filter(uri => !LATER_SHARD.test(uri.path)).sort((a, b) => a.path.localeCompare(b.path));
+}
+
+/** The models of the folders in the settings; what cannot be read is not there. */
+export async function configuredModels(signal: AbortSignal): Promise<vscode.Uri[]> {
+  const setting = vscode.workspace.getConfiguration('quantsmith').get<unknown>('modelFolders');
+  const folders = (Array.isArray(setting) ? setting : [])
+    .filter(folder => typeof folder === 'string')
+    .flatMap(folder => expandFolder(folder) ?? []);
+  return (await findModels(folders, signal)).map(file => vscode.Uri.file(file));
 }
 
 /** A model in a list: name, size and folder. */

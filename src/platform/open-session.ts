@@ -1,6 +1,7 @@
 // Opens a model by path, ready to run: header, executor, session. What was opened is closed with the session.
 import { QuantsmithError } from '../core/problem.js';
 import { quote } from '../core/text/printable.js';
+import { formatBytes } from '../core/text/quantity.js';
 import { findBadWeight } from '../engine/find-bad-weight.js';
 import { createModelSession, type ModelSession, type SessionOptions } from '../engine/model-session.js';
 import { loadExecutor } from './load-executor.js';
@@ -20,6 +21,11 @@ export interface OpenSessionOptions extends Omit<SessionOptions, 'threads' | 'me
   /** Where `kernels.node` and `kernels.wasm` are. */
   readonly kernels: string;
   readonly signal?: AbortSignal;
+  /**
+   * Refuses a model whose weights and working memory together are more than is free, or than `limit` bytes, which `setting` gives. By
+   * default weights do not count: the native backend leaves them in their files.
+   */
+  readonly memoryFor?: { readonly limit: number; readonly setting: string };
 }
 
 export interface OpenedSession extends ModelSession {
@@ -71,10 +77,14 @@ export async function openSession(of: string | OpenedModel, options: OpenSession
     const sources = model.shards.map(({ source }) => source);
     const files = { sources, paths: sources.map(({ name }) => name) };
     const { executor, isa, notes } = await loadExecutor(options.backend, options.kernels);
+    const weights = model.shards.reduce((sum, { source }) => sum + source.size, 0);
+    const memoryAvailable = options.memoryFor
+      ? memoryBeside(executor.kind === 'native' ? weights : 0, weights, options.memoryFor)
+      : process.availableMemory();
     const session = await createModelSession(model, files, executor, {
       ...options,
       threads: options.threads ?? physicalCores(),
-      memoryAvailable: process.availableMemory(),
+      memoryAvailable,
     });
     const blame = async (error: unknown): Promise<unknown> => {
       if (!(error instanceof QuantsmithError) || !NO_NUMBERS.has(error.code)) return error;
@@ -93,4 +103,24 @@ export async function openSession(of: string | OpenedModel, options: OpenSession
     await opened.close();
     throw error;
   }
+}
+
+/**
+ * Bytes that are left beside weights.
+ * @throws QuantsmithError `engine/model-too-large`
+ */
+function memoryBeside(
+  counted: number,
+  weights: number,
+  { limit, setting }: { limit: number; setting: string },
+): number {
+  const free = process.availableMemory();
+  const most = Math.min(free, limit);
+  if (weights <= most) return most - counted;
+  const what = limit < free ? `${setting} allows ${formatBytes(limit)}` : `${formatBytes(free)} of memory are free`;
+  throw new QuantsmithError(
+    'engine/model-too-large',
+    `The model has ${formatBytes(weights)}; ${what}.`,
+    'Use a smaller model, or the same one quantized to fewer bits (Quantsmith: Quantize Model…).',
+  );
 }

@@ -4,6 +4,7 @@
 // connection.ts; nothing here knows about processes. Everything sent must survive structured clone.
 import type { ChatMessage } from '../core/chat/chat-prompt.js';
 import type { GgufScalar, GgufTensorInfo } from '../core/gguf/gguf.js';
+import type { OtherFiles } from '../core/completion/other-files.js';
 import type { Problem } from '../core/problem.js';
 import type { JobProgress, QuantizationReport, QuantizeOptions } from '../core/quantize/quantization-plan.js';
 
@@ -109,6 +110,8 @@ export interface CompletionModel {
   /** 0 = one per physical core. */
   readonly threads: number;
   readonly backend: BackendChoice;
+  /** Bytes that it may take, its weights included; default: what is free. */
+  readonly memoryLimit?: number;
 }
 
 /** What can be said of a model for completions from its header alone. */
@@ -116,6 +119,10 @@ export interface CompletionSupport {
   readonly fileType: string | undefined;
   readonly parameterCount: number;
   readonly byteLength: number;
+  /** Memory besides the weights for completing with it; undefined: it cannot be run, or its header does not say enough. */
+  readonly workBytes?: number;
+  /** Memory that is free now. */
+  readonly freeBytes: number;
   /** Whose fill-in-the-middle prompt it has the tokens for. */
   readonly family?: string;
   /** Why it cannot complete. */
@@ -129,6 +136,9 @@ export interface CompletionLoaded {
   readonly overPlain: number;
   /** Tokens of prompt and completion together. */
   readonly context: number;
+  /** Tokens of pieces of other files that it has room and time for; 0 says why not in `filesWhy`. */
+  readonly filesTokens: number;
+  readonly filesWhy?: string;
   readonly backend: 'native' | 'wasm';
   readonly isa: string;
   readonly seconds: number;
@@ -141,8 +151,17 @@ export interface CompletionRequest {
   readonly suffix: string;
   readonly multiline: boolean;
   readonly maxTokens: number;
-  /** From the first generated token; what exists then is the answer. */
+  /** What exists when they are over is the answer. */
   readonly budgetMs: number;
+  /**
+   * Since when they count. `request`: somebody waits; if nothing exists when they are over, nobody does any more, and they count
+   * from the first token. Default: from the first token.
+   */
+  readonly budgetSince?: 'request' | 'first-token';
+  /** For models that were taught that there are other files; others leave it out. */
+  readonly files?: OtherFiles;
+  /** Only read the prompt: the next request finds it read. */
+  readonly onlyRead?: boolean;
 }
 
 export interface CompletionAnswer {
@@ -233,6 +252,8 @@ export interface WorkerRequests {
   };
   /** One at a time; loads the model if need be. The progress is the text so far. */
   'chat/run': { params: ChatRequest; result: ChatAnswer; progress: string };
+  /** Gives the memory of the loaded model back. */
+  'completion/unload': { params: Record<string, never>; result: Record<string, never>; progress: never };
   /** One at a time; loads the model if need be. The progress is the text so far. */
   'completion/run': { params: CompletionRequest; result: CompletionAnswer; progress: string };
 }

@@ -3,14 +3,15 @@
 // would have it started over with every key.
 import { LEAST_GAIN } from '../core/completion/fim-check.js';
 import type { Fim } from '../core/completion/fim-families.js';
-import { affordableBudget } from '../core/completion/fim-prompt.js';
-import { QuantsmithError } from '../core/problem.js';
+import { OtherFilesPrompt } from '../core/completion/other-files.js';
+import { affordableBudget, fimBudget } from '../core/completion/fim-prompt.js';
+import { errorData, QuantsmithError } from '../core/problem.js';
 import { formatNumber } from '../core/text/quantity.js';
 import type { Tokenizer } from '../core/tokenizer/tokenizer.js';
 import { CachedSequence } from '../engine/cached-sequence.js';
-import { checkFim, type FimChecked } from '../engine/jobs/check-fim.js';
+import { checkFim, checkOtherFiles, type CheckFimServices, type FimChecked } from '../engine/jobs/check-fim.js';
 import { complete } from '../engine/jobs/complete.js';
-import { readFim } from '../engine/jobs/completion-support.js';
+import { BATCH, CONTEXT, LONG_CONTEXT, readFim } from '../engine/jobs/completion-support.js';
 import { FileSource } from '../platform/file-source.js';
 import { requireModel } from '../platform/open-model.js';
 import { openSession, openToRun, type OpenedSession } from '../platform/open-session.js';
@@ -24,20 +25,16 @@ import type {
   CompletionRequest,
 } from '../protocol/worker-protocol.js';
 
-/** What the longest prompt and the longest completion need. */
-const CONTEXT = 2048;
-/**
- * Most tokens of a prompt in one step. A prompt that is cancelled, as most are while somebody types, keeps the steps it has made;
- * of those of 256 a model that reads 100 tokens a second would finish none between two keys. Of the 0.5B shape, Q4_K_M, steps
- * of 64 read as fast as steps of 256 (163 tokens a second), of 32 7 % slower.
- */
-const BATCH = 64;
+/** Tokens of the longest completion that is asked for by default: what a context must have room for beside the prompt. */
+const USUAL_TOKENS = 64;
+/** A piece of fewer tokens says nothing. */
+const LEAST_FILES_TOKENS = 128;
 /** An evaluation of fewer tokens says nothing about the speed. */
 const MEASURED_TOKENS = 32;
 
 interface Loaded {
   readonly model: CompletionModel;
-  readonly files: readonly FileIdentity[];
+  readonly identities: readonly FileIdentity[];
   readonly session: OpenedSession;
   readonly cache: CachedSequence;
   readonly tokenizer: Tokenizer;
@@ -45,7 +42,15 @@ interface Loaded {
   readonly verdict: FimChecked;
   /** Most tokens of the text before the cursor; fixed, because another number would begin the prompt elsewhere. */
   readonly prefixBudget: number;
+  readonly otherFiles: OtherFilesPrompt;
+  readonly files: FilesRoom;
   readonly seconds: number;
+}
+
+/** Most tokens of pieces of other files; fixed as that of the prefix. */
+interface FilesRoom {
+  readonly tokens: number;
+  readonly why?: string;
 }
 
 export class Completions {
@@ -67,10 +72,11 @@ export class Completions {
   async load(model: CompletionModel): Promise<CompletionLoaded> {
     // A load of minutes is not waited for when its model is wanted no more.
     if (this.#loading && !isSame(this.#loading.model, model)) this.#loading.abort.abort(replaced());
-    const { fim, verdict, session, seconds } = await this.#enqueue(() => this.#load(model));
+    const { fim, verdict, session, files, seconds } = await this.#enqueue(() => this.#load(model));
     const { overWrong, overPlain } = verdict;
     const { backend, isa, limits } = session;
-    return { family: fim.family, overWrong, overPlain, context: limits.context, backend, isa, seconds };
+    const filesFacts = { filesTokens: files.tokens, ...(files.why === undefined ? {} : { filesWhy: files.why }) };
+    return { family: fim.family, overWrong, overPlain, context: limits.context, ...filesFacts, backend, isa, seconds };
   }
 
   /** The model's text at a cursor. */
@@ -80,9 +86,15 @@ export class Completions {
       signal.throwIfAborted();
       const loaded = await this.#load(request.model);
       signal.throwIfAborted();
-      return this.#complete(request, loaded, performance.now() - start, signal, progress);
+      return this.#complete(request, loaded, start, signal, progress);
     });
     return untilAborted(work, signal);
+  }
+
+  /** Gives the model back, and waits for the next. */
+  async unload(): Promise<Record<string, never>> {
+    await this.#enqueue(() => this.#unload());
+    return {};
   }
 
   /** Gives the model back. */
@@ -99,17 +111,19 @@ export class Completions {
   }
 
   async #complete(
-    { prefix, suffix, multiline, maxTokens, budgetMs }: CompletionRequest,
-    { session, cache, tokenizer, fim, prefixBudget }: Loaded,
-    waitMs: number,
+    { maxTokens, budgetMs, budgetSince, ...request }: CompletionRequest,
+    { session, cache, tokenizer, fim, prefixBudget, otherFiles, files }: Loaded,
+    start: number,
     signal: AbortSignal,
     progress: (text: string) => void,
   ): Promise<CompletionAnswer> {
+    const waitMs = performance.now() - start;
     const { suffix: suffixBudget } = affordableBudget(fim.order, this.#promptSpeed);
-    const budget = { prefix: prefixBudget, suffix: suffixBudget };
+    const budget = { prefix: prefixBudget, suffix: suffixBudget, files: files.tokens };
+    const since = budgetSince === 'request' ? { since: start / 1000 } : {};
     const result = await complete(
-      { prefix, suffix, multiline, count: maxTokens, seconds: budgetMs / 1000, budget },
-      { model: session, cache, tokenizer, fim, signal, now, turn, onText: progress },
+      { ...request, count: maxTokens, seconds: budgetMs / 1000, ...since, budget },
+      { model: session, cache, tokenizer, fim, otherFiles, signal, now, turn, onText: progress },
     );
     const evaluated = result.prompt.length - result.reusedTokens;
     if (evaluated >= MEASURED_TOKENS) this.#promptSpeed = evaluated / result.promptSeconds;
@@ -130,7 +144,7 @@ export class Completions {
   /** The loaded model, if it is this one as it is on disk now; otherwise it is loaded. */
   async #load(model: CompletionModel): Promise<Loaded> {
     const loaded = this.#loaded;
-    if (loaded && isSame(loaded.model, model) && (await isUnchanged(loaded.files))) return loaded;
+    if (loaded && isSame(loaded.model, model) && (await isUnchanged(loaded.identities))) return loaded;
     await this.#unload();
     const abort = new AbortController();
     this.#loading = { model, abort };
@@ -149,11 +163,7 @@ export class Completions {
 
   async #open(model: CompletionModel, signal: AbortSignal): Promise<Loaded> {
     const start = performance.now();
-    const { opened, files, tokenizer, fim } = await openWithFim(model.path, signal);
-    const session = await openSession(opened, {
-      ...(model.threads === 0 ? {} : { threads: model.threads }),
-      ...{ backend: model.backend, kernels: this.#kernels, needed: CONTEXT, batch: BATCH, cacheType: 'f16', signal },
-    });
+    const { session, files, tokenizer, fim } = await this.#openLong(model, signal);
     try {
       const cache = new CachedSequence(session);
       const checking = now();
@@ -161,13 +171,49 @@ export class Completions {
       if (!verdict.canFill) throw cannotFill(fim, verdict);
       this.#promptSpeed = verdict.tokens / (now() - checking);
       const { prefix: prefixBudget } = affordableBudget(fim.order, this.#promptSpeed);
+      const room = await this.#filesRoom({ model: session, cache, tokenizer, fim, signal });
+      const otherFiles = new OtherFilesPrompt(tokenizer, fim);
       const seconds = (performance.now() - start) / 1000;
-      return { model, files, session, cache, tokenizer, fim, verdict, prefixBudget, seconds };
+      const facts = { verdict, prefixBudget, otherFiles, files: room, seconds };
+      return { model, identities: files, session, cache, tokenizer, fim, ...facts };
     } catch (error) {
       const blamed = await session.blame(error);
       await session.close();
       throw blamed;
     }
+  }
+
+  /** With room for pieces of other files, if memory has it and the model takes them. */
+  async #openLong(model: CompletionModel, signal: AbortSignal) {
+    const open = async (needed: number) => {
+      const { opened, ...rest } = await openWithFim(model.path, signal);
+      const session = await openSession(opened, {
+        ...(model.threads === 0 ? {} : { threads: model.threads }),
+        ...{ backend: model.backend, kernels: this.#kernels, batch: BATCH, cacheType: 'f16', signal },
+        memoryFor: { limit: model.memoryLimit ?? Infinity, setting: 'quantsmith.completions.memoryLimit' },
+        needed: rest.fim.files ? needed : CONTEXT,
+      });
+      return { session, ...rest };
+    };
+    return open(LONG_CONTEXT).catch((error: unknown) => {
+      if (errorData(error).code !== 'engine/out-of-memory') throw error;
+      return open(CONTEXT);
+    });
+  }
+
+  /** How much of other files a model has room, time, and use for. */
+  async #filesRoom(services: CheckFimServices): Promise<FilesRoom> {
+    const none = (why: string): FilesRoom => ({ tokens: 0, why });
+    const { fim, model } = services;
+    if (!fim.files) return none(`prompts of the family ${fim.family} have no place for other files`);
+    const wanted = affordableBudget(fim.order, this.#promptSpeed);
+    if (wanted.files === 0) return none('this machine reads prompts too slowly');
+    const { files } = fimBudget(model.limits.context, USUAL_TOKENS, wanted);
+    if (files < LEAST_FILES_TOKENS) return none(`a context of ${model.limits.context} tokens has no room for them`);
+    const gain = await checkOtherFiles(services);
+    // Written so that NaN is a no.
+    if (gain >= LEAST_GAIN) return { tokens: files };
+    return none(`the model has not learned to use them: they are worth ${gain.toFixed(2)} nats per token in the check`);
   }
 }
 
@@ -191,7 +237,7 @@ export function isUnchanged(files: readonly FileIdentity[]): Promise<boolean> {
 }
 
 export function isSame(a: CompletionModel, b: CompletionModel): boolean {
-  return a.path === b.path && a.threads === b.threads && a.backend === b.backend;
+  return a.path === b.path && a.threads === b.threads && a.backend === b.backend && a.memoryLimit === b.memoryLimit;
 }
 
 function replaced(): QuantsmithError {

@@ -95,8 +95,9 @@ async function main(): Promise<void> {
       }),
     'quantize/run': (params, context) => job(() => runQuantize(params, services, context)),
     'completion/support': (params, { signal }) =>
-      models.use(params.path, opened => completionSupport(requireModel(opened), signal)),
+      models.use(params.path, opened => completionSupport(requireModel(opened), process.availableMemory(), signal)),
     'completion/load': params => completions.load(params),
+    'completion/unload': () => completions.unload(),
     'completion/run': (params, context) => completions.run(params, context),
     'chat/support': (params, { signal }) =>
       models.use(params.path, opened => chatSupport(requireModel(opened), signal)),

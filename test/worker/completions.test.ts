@@ -59,10 +59,16 @@ describe('a model', () => {
       fileType: 'F16',
       parameterCount: 4_983_552,
       byteLength: expect.any(Number) as number,
+      freeBytes: expect.any(Number) as number,
+      workBytes: expect.any(Number) as number,
       family: 'Qwen Coder',
     });
+    // Keys and values alone: 512 tokens of F16.
+    expect(support.workBytes).toBeGreaterThan(100_000);
+    expect(support.workBytes).toBeLessThan(100_000_000);
     const loaded = await client.request('completion/load', example);
-    expect(loaded).toMatchObject({ family: 'Qwen Coder', context: 512 });
+    expect(loaded).toMatchObject({ family: 'Qwen Coder', context: 512, filesTokens: 0 });
+    expect(loaded.filesWhy).toMatch(/context of 512 tokens has no room/);
     // Measured outside of this program, too: llama.cpp's and the trainer's own forward pass give 0.5 on other cases.
     expect(loaded.overWrong).toBeGreaterThan(0.5);
     expect(loaded.overPlain).toBeGreaterThan(0.5);
@@ -267,6 +273,53 @@ describe('another model', () => {
     copyFileSync(tinycoder, copy);
     expect((await client.request('completion/run', request({ model }))).text).not.toBe('');
   });
+});
+
+describe('memory', () => {
+  test('a model that would take more than it may is refused with both numbers', async () => {
+    const client = start();
+    const load = (memoryLimit: number) => client.request('completion/load', { ...example, memoryLimit });
+    const error = errorData(await load(5 * 2 ** 20).catch((e: unknown) => e));
+    expect(error.code).toBe('engine/model-too-large');
+    expect(error.message).toMatch(/The model has .*; quantsmith\.completions\.memoryLimit allows 5/);
+    // Room for the weights, and for nothing else.
+    const { byteLength } = await client.request('completion/support', { path: tinycoder });
+    expect(await codeOf(load(byteLength + 1000))).toBe('engine/out-of-memory');
+    expect(await codeOf(load(byteLength + 2 ** 28))).toBe('ok');
+  });
+
+  test('is given back, also while a request waits, and the next one loads again', async () => {
+    const client = start();
+    const first = await client.request('completion/run', request());
+    const unloaded = client.request('completion/unload', {});
+    const second = client.request('completion/run', request());
+    await unloaded;
+    expect(await second).toMatchObject({ text: first.text, reusedTokens: 0 });
+    await client.request('completion/unload', {});
+    await client.request('completion/unload', {});
+  });
+});
+
+describe('only reading', () => {
+  test('writes nothing, and the next request finds it read', async () => {
+    const client = start();
+    const read = await client.request('completion/run', request({ onlyRead: true }));
+    expect(read).toMatchObject({ text: '', generatedTokens: 0 });
+    const { promptTokens, reusedTokens, text } = await client.request('completion/run', request());
+    expect(promptTokens - reusedTokens).toBe(1);
+    expect(text).not.toBe('');
+  });
+});
+
+test('a time that counts from the request: over before the first token, it counts from that', async () => {
+  const client = start();
+  await client.request('completion/load', example);
+  const more = { multiline: true, maxTokens: 200, suffix: '', budgetSince: 'request' } as const;
+  const late = await client.request('completion/run', request({ ...more, budgetMs: 0 }));
+  expect([late.generatedTokens, late.stop]).toEqual([1, 'The time was up.']);
+  expect(
+    (await client.request('completion/run', request({ ...more, budgetMs: 20_000 }))).generatedTokens,
+  ).toBeGreaterThan(1);
 });
 
 test('a worker that is killed while it generates: the request says so, the next one works', async () => {

@@ -32,6 +32,26 @@ export const FIM_CASES: readonly FimCase[] = [
   textCase('if (│count > 0│) {\n  return total / count;\n}\n'),
 ];
 
+/** Pieces of files, of which each says the middle of one of the cases below, and nothing else does. */
+export const OTHER_FILES = {
+  repository: 'shop',
+  pieces: [
+    {
+      name: 'shop/prices.py',
+      text: 'TAX_RATE = 0.19\n\n\ndef gross_price(net_price):\n    return net_price * (1 + TAX_RATE)\n',
+    },
+    {
+      name: 'web/task-queue.ts',
+      text: 'export class TaskQueue {\n  enqueueTask(task: Task): void {\n    this.tasks.push(task);\n  }\n}\n',
+    },
+  ],
+};
+
+export const FILES_CASES: readonly (FimCase & { readonly file: string })[] = [
+  { file: 'shop/cart.py', ...textCase('from shop.prices import │gross_price│\n\n\ndef total(items):\n') },
+  { file: 'web/main.ts', ...textCase('const queue = new TaskQueue();\nqueue.│enqueueTask(task)│;\n') },
+];
+
 /** Mean negative log-likelihood per token of a case's middle, in nats. */
 export interface FimScore {
   readonly right: number;

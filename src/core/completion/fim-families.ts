@@ -21,7 +21,23 @@ export interface FimFamily {
   readonly ends: readonly string[];
   /** SentencePiece puts a space before a text that follows a special token; the suffix was trained without. */
   readonly bareSuffix?: true;
+  /** How it was taught that there are other files; absent: it was not, or nobody says how. */
+  readonly files?: FimFiles;
 }
+
+/** Texts of the tokens before the name of a repository, and before each of its files. */
+export interface FimFiles {
+  readonly repository: string;
+  readonly separator: string;
+  readonly layout: FilesLayout;
+}
+
+/**
+ * `lines`: names end with their lines, and the file with the cursor begins as the others do, `SEP name\n PRE prefix` (the Qwen2.5-Coder
+ * report, and what llama-server writes). `star`: the repository's name ends with the next token, and the name of the file with the
+ * cursor is part of its prefix, `SEP PRE name\n prefix` (section 5.1 of the StarCoder 2 paper).
+ */
+export type FilesLayout = 'lines' | 'star';
 
 /**
  * The first row whose tokens are all in the vocabulary counts. Sources: the models' own pages and papers; Codestral's and
@@ -44,11 +60,13 @@ export const FIM_FAMILIES: readonly FimFamily[] = [
     name: 'Qwen Coder',
     ...{ prefix: '<|fim_prefix|>', suffix: '<|fim_suffix|>', middle: '<|fim_middle|>', order: 'prefix-first' },
     ends: ['<|file_sep|>', '<|repo_name|>', '<|fim_pad|>'],
+    files: { repository: '<|repo_name|>', separator: '<|file_sep|>', layout: 'lines' },
   },
   {
     name: 'StarCoder 2',
     ...{ prefix: '<fim_prefix>', suffix: '<fim_suffix>', middle: '<fim_middle>', order: 'prefix-first' },
     ends: ['<file_sep>', '<repo_name>', '<filename>', '<fim_pad>'],
+    files: { repository: '<repo_name>', separator: '<file_sep>', layout: 'star' },
   },
   {
     name: 'SantaCoder',
@@ -98,6 +116,8 @@ export interface Fim {
   /** Tokens that end the middle and are no part of it. */
   readonly ends: ReadonlySet<number>;
   readonly bareSuffix: boolean;
+  /** Token ids before the name of a repository (-1: none) and before each of its files; undefined: it takes no other files. */
+  readonly files?: { readonly repository: number; readonly separator: number; readonly layout: FilesLayout };
 }
 
 /** How a model is asked for a middle; undefined if it has no tokens for that. */
@@ -118,10 +138,13 @@ export function findFim(tokenizer: Tokenizer): Fim | undefined {
     const isMeant = given.every((id, i) => id < 0 || id === [prefix, suffix, middle][i]);
     if (!isThere || !isMeant || (row.marker !== undefined && !ids.has(row.marker))) continue;
     const others = row.ends.map(text => ids.get(text) ?? -1);
+    const separator = ids.get(row.files?.separator ?? '') ?? -1;
+    const repository = ids.get(row.files?.repository ?? '') ?? -1;
     return {
       ...{ family: row.name, order: row.order, prefix, suffix, middle, bos },
       ends: ends(prefix, suffix, middle, ...others),
       bareSuffix: row.bareSuffix ?? false,
+      ...(row.files && separator >= 0 ? { files: { repository, separator, layout: row.files.layout } } : {}),
     };
   }
   const [prefix = -1, suffix = -1, middle = -1] = given;
@@ -130,11 +153,16 @@ export function findFim(tokenizer: Tokenizer): Fim | undefined {
     ...{ family: 'token ids of the file', order: 'prefix-first', prefix, suffix, middle, bos },
     ends: ends(prefix, suffix, middle),
     bareSuffix: false,
+    // As llama-server does with these ids.
+    ...(roles.fimSeparator >= 0
+      ? { files: { repository: roles.fimRepo, separator: roles.fimSeparator, layout: 'lines' } }
+      : {}),
   };
 }
 
-function textsOf({ prefix, suffix, middle, marker, ends }: FimFamily): readonly string[] {
+function textsOf({ prefix, suffix, middle, marker, ends, files }: FimFamily): readonly string[] {
   return [
+    ...(files ? [files.repository, files.separator] : []),
     prefix,
     suffix,
     ...(middle === undefined ? [] : [middle]),

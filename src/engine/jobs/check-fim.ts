@@ -1,7 +1,9 @@
 // Asks a model about known middles (core/completion/fim-check.ts says what the answers mean).
-import { FIM_CASES, judgeFim, type FimCase, type FimScore, type FimVerdict } from '../../core/completion/fim-check.js';
+import { FILES_CASES, FIM_CASES, judgeFim, OTHER_FILES } from '../../core/completion/fim-check.js';
+import type { FimCase, FimScore, FimVerdict } from '../../core/completion/fim-check.js';
 import type { Fim } from '../../core/completion/fim-families.js';
-import { buildFimPrompt } from '../../core/completion/fim-prompt.js';
+import { OtherFilesPrompt } from '../../core/completion/other-files.js';
+import { buildFimPrompt, NO_FILES } from '../../core/completion/fim-prompt.js';
 import { negativeLogLikelihood } from '../../core/stats/perplexity.js';
 import type { Tokenizer } from '../../core/tokenizer/tokenizer.js';
 import type { CachedSequence } from '../cached-sequence.js';
@@ -40,6 +42,23 @@ export async function checkFim(services: CheckFimServices, cases: readonly FimCa
     });
   }
   return { ...judgeFim(scores), tokens };
+}
+
+/** Nats per token that pieces of other files are worth for middles that follow from them. @throws as {@link checkFim} */
+export async function checkOtherFiles(services: CheckFimServices): Promise<number> {
+  const { tokenizer, fim } = services;
+  const unlimited = { prefix: Infinity, suffix: Infinity };
+  const others = new OtherFilesPrompt(tokenizer, fim);
+  let gain = 0;
+  for (const { file, prefix, middle, suffix } of FILES_CASES) {
+    const expected = tokenizer.encode(middle);
+    const files = others.tokens({ ...OTHER_FILES, file }, Infinity);
+    const scoreAfter = (tokens: typeof files): Promise<number> =>
+      surprise(buildFimPrompt(tokenizer, fim, { prefix, suffix }, unlimited, tokens).tokens, expected, services);
+    const known = await scoreAfter(files);
+    gain += (await scoreAfter(NO_FILES)) - known;
+  }
+  return gain / FILES_CASES.length;
 }
 
 /** Nats per token of what is expected after a prompt. */

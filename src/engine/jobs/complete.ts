@@ -2,7 +2,14 @@
 // last one had, too, is not evaluated again. A completion is greedy: the same text at the same place, every time.
 import { completionLimit } from '../../core/completion/completion-limit.js';
 import type { Fim } from '../../core/completion/fim-families.js';
-import { buildFimPrompt, fimBudget, type CursorText, type FimBudget } from '../../core/completion/fim-prompt.js';
+import {
+  buildFimPrompt,
+  fimBudget,
+  NO_FILES,
+  type CursorText,
+  type FimBudget,
+} from '../../core/completion/fim-prompt.js';
+import type { OtherFiles, OtherFilesPrompt } from '../../core/completion/other-files.js';
 import type { Tokenizer } from '../../core/tokenizer/tokenizer.js';
 import type { CachedSequence } from '../cached-sequence.js';
 import type { ModelSession } from '../model-session.js';
@@ -14,8 +21,13 @@ export interface CompleteRequest extends CursorText {
   readonly multiline: boolean;
   /** Most tokens that are generated. */
   readonly count: number;
-  /** Seconds from the first generated token; what exists then is the completion. */
+  /** What exists after so many is the completion. */
   readonly seconds: number;
+  /** Since when they count, if the first token comes in time; otherwise, and by default, since the first token. */
+  readonly since?: number;
+  readonly files?: OtherFiles;
+  /** Reads the prompt and writes nothing. */
+  readonly onlyRead?: boolean;
   /** Most tokens of the prompt; less where the context is small. */
   readonly budget: FimBudget;
 }
@@ -25,6 +37,7 @@ export interface CompleteServices {
   readonly cache: CachedSequence;
   readonly tokenizer: Tokenizer;
   readonly fim: Fim;
+  readonly otherFiles?: OtherFilesPrompt;
   readonly signal: AbortSignal;
   /** Seconds, from any beginning. */
   readonly now: () => number;
@@ -54,16 +67,17 @@ const DRAFT = 6;
 export async function complete(request: CompleteRequest, services: CompleteServices): Promise<Completed> {
   const { model, cache, tokenizer, fim, signal, now, turn, onText } = services;
   const budget = fimBudget(model.limits.context, request.count, request.budget);
-  const prompt = buildFimPrompt(tokenizer, fim, request, budget);
+  const files = request.files && services.otherFiles?.tokens(request.files, budget.files);
+  const prompt = buildFimPrompt(tokenizer, fim, request, budget, files ?? NO_FILES);
   const reusedTokens = cache.reusable(prompt.tokens);
   const limit = completionLimit(request, request.multiline);
   let deadline = Infinity;
   let why: string | undefined;
   const result = await generate(
     {
-      ...{ prompt: prompt.tokens, count: request.count, stop: [], ends: fim.ends, draft: DRAFT },
+      ...{ prompt: prompt.tokens, count: request.onlyRead ? 0 : request.count, stop: [], ends: fim.ends, draft: DRAFT },
       enough: text => {
-        if (deadline === Infinity) deadline = now() + request.seconds;
+        if (deadline === Infinity) deadline = deadlineOf(request, now());
         why = limit(text) ?? (now() >= deadline ? 'The time was up.' : undefined);
         return why !== undefined;
       },
@@ -84,6 +98,10 @@ export async function complete(request: CompleteRequest, services: CompleteServi
     promptSeconds: result.promptSeconds,
     generateSeconds: result.generateSeconds,
   };
+}
+
+function deadlineOf({ seconds, since }: CompleteRequest, first: number): number {
+  return (since !== undefined && first < since + seconds ? since : first) + seconds;
 }
 
 const STOPS = {

@@ -2,22 +2,26 @@
 // one that is being written, and only then, after a moment in which nobody types, is the model asked. Pure: no vscode; the model, the
 // clock and the waiting come from outside, so that tests play whole dialogues.
 //
-// One flight at a time is in the air. A keystroke that agrees with what it has written so far joins it; any other ends it.
-import { CompletionCache, typedBetween } from '../../core/completion/completion-cache.js';
+// One flight at a time is in the air. A keystroke that agrees with what it has written so far joins it; any other ends it. When a
+// text is shown, what follows it is asked for in advance, and when nobody types the model reads what it will be asked about.
+import { CompletionCache } from '../../core/completion/completion-cache.js';
 import { completionSite, type SiteOptions } from '../../core/completion/completion-site.js';
-import { linePrefix } from '../../core/completion/cursor-lines.js';
+import { isBlank, linePrefix, lineSuffix } from '../../core/completion/cursor-lines.js';
 import { Debounce } from '../../core/completion/debounce.js';
 import type { CursorText } from '../../core/completion/fim-prompt.js';
+import type { CursorPlace } from '../../core/completion/other-files.js';
 import { shapeCompletion } from '../../core/completion/shape-completion.js';
 import { errorData, type ErrorData } from '../../core/problem.js';
 import type { EngineAnswer } from './completion-engine.js';
+import { Flight, type Purpose } from './flight.js';
 
 /** Asks the model for the text at a cursor; `onText` gets what there is so far. */
 export type AskModel = (
-  cursor: CursorText,
+  place: CursorPlace,
   multiline: boolean,
   signal: AbortSignal,
   onText: (text: string) => void,
+  purpose: Purpose,
 ) => Promise<EngineAnswer>;
 
 export interface Timing {
@@ -44,40 +48,62 @@ export interface Outcome {
   /** What was typed of the model's text since. */
   readonly typed?: string;
   readonly answer?: EngineAnswer;
+  /** The text was not offered before. */
+  readonly isNew?: boolean;
   /** What was done to the model's text. */
   readonly notes: readonly string[];
   readonly waitedMs: number;
+  /** Until there was any text. */
+  readonly firstMs?: number;
   readonly totalMs: number;
+}
+
+export interface CompleteOptions extends SiteOptions {
+  /** Milliseconds after which what exists is shown, unless somebody asked for the completion; default: whenever it comes. */
+  readonly budgetMs?: number;
+  /** Whether what follows a text that is shown is asked for in advance. */
+  readonly ahead?: boolean;
+}
+
+/** What the model's work was good for. */
+export interface Recorder {
+  /** So many tokens were generated. */
+  generated(tokens: number): void;
+  /** They were in a text that was offered now, for the first time. */
+  used(tokens: number): void;
 }
 
 interface Written extends CursorText {
   readonly multiline: boolean;
   readonly text: string;
   readonly answer: EngineAnswer;
+  readonly firstAt: number;
+  readonly tokens: number;
+  /** Whether it was offered. */
+  isUsed: boolean;
 }
 
-/**
- * A model that writes goes on for this long after the request for it was withdrawn: with each key the editor withdraws the last
- * request at once and makes the next one 50 ms or more later, and that may join.
- */
-const GRACE_MS = 150;
+/** A text that ends with its time is on its way: the model stops with the token it is at. */
+const LANDING_MS = 50;
 
 export class Completer {
   readonly #ask: AskModel;
   readonly #timing: Timing;
   readonly #onGenerating: (isGenerating: boolean) => void;
+  readonly #recorder: Recorder | undefined;
   readonly #cache = new CompletionCache<Written>();
   readonly #debounce = new Debounce();
   #flight: Flight | undefined;
 
-  constructor(ask: AskModel, timing: Timing, onGenerating: (isGenerating: boolean) => void) {
+  constructor(ask: AskModel, timing: Timing, onGenerating: (isGenerating: boolean) => void, recorder?: Recorder) {
     this.#ask = ask;
     this.#timing = timing;
     this.#onGenerating = onGenerating;
+    this.#recorder = recorder;
   }
 
   /** Undefined if the signal was aborted meanwhile, or the model was changed. */
-  async complete(cursor: CursorText, options: SiteOptions, signal: AbortSignal): Promise<Outcome | undefined> {
+  async complete(place: CursorPlace, options: CompleteOptions, signal: AbortSignal): Promise<Outcome | undefined> {
     const start = this.#timing.now();
     let waitedMs = 0;
     const outcome = (
@@ -90,35 +116,50 @@ export class Completer {
       totalMs: this.#timing.now() - start,
     });
     if (!options.explicit) this.#debounce.typed(start);
-    const site = completionSite(cursor, options);
+    const site = completionSite(place, options);
     if (site.kind === 'nothing') {
       this.#flight?.end();
       return outcome({ nothing: site.why });
     }
     const { multiline } = site;
-    let source: Outcome['source'] = 'cache';
+    const { budgetMs = Infinity } = options;
+    let source: NonNullable<Outcome['source']> = 'cache';
+    const shaped = (rest: string, firstAt: number, facts: Pick<Outcome, 'typed' | 'answer' | 'isNew'>): Outcome => {
+      const { text, replace, notes } = shapeCompletion(place, rest, multiline);
+      if (text === '') return outcome({ nothing: notes.at(-1) ?? '', source, ...facts }, notes);
+      const firstMs = Math.max(0, firstAt - start);
+      if (options.ahead) this.#lookAhead(after(place, text, replace), options);
+      return outcome({ offer: { text, replace }, source, ...facts, firstMs }, notes);
+    };
     try {
       for (;;) {
-        const known = this.#cache.find(cursor, multiline);
+        const known = this.#cache.find(place, multiline);
         if (known) {
-          this.#flight?.leave();
-          const { text, replace, notes } = shapeCompletion(cursor, known.rest, multiline);
-          const { answer } = known.entry;
-          const { typed } = known;
-          if (text !== '') return outcome({ offer: { text, replace }, source, typed, answer }, notes);
-          return outcome({ nothing: notes.at(-1) ?? '', source, typed, answer }, notes);
+          if (!this.#flight?.isAheadOf(place)) this.#flight?.leave();
+          const { entry, rest, typed } = known;
+          const result = shaped(rest, entry.firstAt, { typed, answer: entry.answer, isNew: !entry.isUsed });
+          if (result.offer && !entry.isUsed) {
+            entry.isUsed = true;
+            this.#recorder?.used(entry.tokens);
+          }
+          return result;
         }
-        if (this.#flight?.agrees(cursor, multiline)) {
+        const flight = this.#flight;
+        if (flight?.agrees(place, multiline)) {
           if (source === 'cache') source = 'joined';
-          await this.#flight.follow(cursor, signal, this.#timing);
-          continue;
+          const isLate = await flight.follow(place, signal, options.explicit ? Infinity : budgetMs);
+          if (!isLate) continue;
+          if (isBlank(flight.restAt(place))) return outcome({ nothing: tooLate(budgetMs), source });
+          if (!(await flight.follow(place, signal, LANDING_MS))) continue;
+          this.#recorder?.used(flight.tokens);
+          return shaped(flight.restAt(place), flight.firstAt ?? start, { isNew: true });
         }
-        this.#flight?.end();
-        const delay = options.explicit ? 0 : this.#debounce.delay(linePrefix(cursor));
+        flight?.end();
+        const delay = options.explicit ? 0 : this.#debounce.delay(linePrefix(place));
         if (delay > 0) await this.#timing.wait(delay, signal);
         signal.throwIfAborted();
         waitedMs = this.#timing.now() - start;
-        this.#start(cursor, multiline);
+        this.#start(place, multiline, options.explicit ? 'asked' : 'show');
         source = 'model';
       }
     } catch (error) {
@@ -127,22 +168,62 @@ export class Completer {
     }
   }
 
+  /** The text around the cursor changed: what disagrees ends at once, what agrees is about to be asked for. */
+  typed(place: CursorPlace): void {
+    const flight = this.#flight;
+    if (!flight || flight.isAheadOf(place)) return;
+    // More lines than are written may be wanted behind the key; whoever asks for them sees.
+    if (flight.agrees(place, false)) flight.expect();
+    else flight.end();
+  }
+
+  /** Has the model read what it will be asked about at a cursor, unless it is at work. */
+  read(place: CursorPlace): void {
+    if (!this.#flight) this.#start(place, false, 'read');
+  }
+
+  /** Ends what is in the air, and remembers what was written. */
+  rest(): void {
+    this.#flight?.end();
+  }
+
   /** Forgets what was written, and ends what is being written: another model was chosen. */
   reset(): void {
     this.#flight?.end();
     this.#cache.clear();
   }
 
-  #start(cursor: CursorText, multiline: boolean): void {
-    const flight = new Flight(cursor, multiline);
+  /** Asks for what stands at a place where the cursor will be if a text is accepted. */
+  #lookAhead(place: CursorPlace, options: SiteOptions): void {
+    if (this.#flight) return;
+    const site = completionSite(place, { ...options, explicit: false });
+    if (site.kind === 'nothing') return;
+    // Behind the end of a line the next ones are wanted: they are what the editor asks for after the line break.
+    const multiline = site.multiline || (options.multiline !== 'never' && isBlank(lineSuffix(place)));
+    if (!this.#cache.find(place, multiline)) this.#start(place, multiline, 'ahead');
+  }
+
+  #start(place: CursorPlace, multiline: boolean, purpose: Purpose): void {
+    const flight = new Flight(place, multiline, purpose, this.#timing);
     this.#flight = flight;
     this.#onGenerating(true);
     const run = async (): Promise<void> => {
-      const answer = await this.#ask(cursor, multiline, flight.signal, text => {
+      const write = (text: string): void => {
         flight.write(text);
-      });
-      this.#debounce.answered(answer.waitMs + answer.promptMs);
-      this.#cache.add({ ...cursor, multiline, text: answer.text, answer });
+      };
+      try {
+        const answer = await this.#ask(place, multiline, flight.signal, write, purpose);
+        if (purpose === 'read') return;
+        const { generatedTokens: tokens = flight.tokens } = answer;
+        this.#recorder?.generated(tokens);
+        if (purpose !== 'ahead') this.#debounce.answered(answer.waitMs + answer.promptMs);
+        const { prefix, suffix } = place;
+        const firstAt = flight.firstAt ?? this.#timing.now();
+        this.#cache.add({ prefix, suffix, multiline, text: answer.text, answer, firstAt, tokens, isUsed: false });
+      } catch (error) {
+        this.#recorder?.generated(flight.tokens);
+        throw error;
+      }
     };
     flight.land(
       run().finally(() => {
@@ -154,73 +235,13 @@ export class Completer {
   }
 }
 
-/** One question to the model, and who waits for it. */
-class Flight {
-  readonly #cursor: CursorText;
-  readonly #multiline: boolean;
-  readonly #controller = new AbortController();
-  #text = '';
-  #followers = 0;
-  #landed: Promise<void> = Promise.resolve();
-  #onText: (() => void) | undefined;
+/** The place when a text was accepted. */
+const after = (place: CursorPlace, text: string, replace: number): CursorPlace => ({
+  ...place,
+  prefix: place.prefix + text,
+  suffix: place.suffix.slice(replace),
+});
 
-  constructor(cursor: CursorText, multiline: boolean) {
-    this.#cursor = cursor;
-    this.#multiline = multiline;
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-
-  write(text: string): void {
-    this.#text = text;
-    this.#onText?.();
-  }
-
-  land(landed: Promise<void>): void {
-    this.#landed = landed;
-    // Heard of by those who follow; there may be none.
-    landed.catch(() => undefined);
-  }
-
-  end(): void {
-    this.#controller.abort();
-  }
-
-  /** Ends unless somebody waits for it. */
-  leave(): void {
-    if (this.#followers === 0) this.end();
-  }
-
-  /** Whether what has been written so far may be what stands at this cursor. */
-  agrees(cursor: CursorText, multiline: boolean): boolean {
-    if (this.signal.aborted) return false;
-    const typed = typedBetween(this.#cursor, cursor);
-    if (typed === undefined || (typed === '' && multiline && !this.#multiline)) return false;
-    return this.#text.startsWith(typed) || typed.startsWith(this.#text);
-  }
-
-  /** Resolves when it has landed, or when it no longer agrees; rejects as it fails, or when the signal is aborted. */
-  follow(cursor: CursorText, signal: AbortSignal, { wait }: Timing): Promise<void> {
-    this.#followers++;
-    return new Promise<void>((resolve, reject) => {
-      const stop = (): void => {
-        reject(signal.reason as Error);
-      };
-      if (signal.aborted) stop();
-      signal.addEventListener('abort', stop, { once: true });
-      this.#onText = () => {
-        if (!this.agrees(cursor, this.#multiline)) resolve();
-      };
-      this.#landed.then(resolve, reject);
-    }).finally(() => {
-      this.#followers--;
-      if (!signal.aborted) return;
-      const { signal: forever } = new AbortController();
-      void wait(GRACE_MS, forever).then(() => {
-        this.leave();
-      });
-    });
-  }
-}
+const tooLate = (milliseconds: number): string =>
+  `The time of ${milliseconds} ms was up before the model wrote anything (quantsmith.completions.timeBudget). It goes on reading, so ` +
+  'the next key is answered faster.';

@@ -1,17 +1,18 @@
 // What completes: one interface for the worker with a model of this machine, and for servers. The service knows no more of it.
 import type { CursorText } from '../../core/completion/fim-prompt.js';
-import type { ContextPiece } from '../../core/completion/servers/server-protocol.js';
-import type { CompletionAnswer, CompletionLoaded } from '../../protocol/worker-protocol.js';
-import { computeSettings } from '../services/settings.js';
+import type { OtherFiles } from '../../core/completion/other-files.js';
+import type { CompletionAnswer, CompletionLoaded, CompletionRequest } from '../../protocol/worker-protocol.js';
 import type { WorkerService } from '../services/worker.js';
+import { completionModel } from './completion-settings.js';
 
 export interface EngineRequest extends CursorText {
   readonly multiline: boolean;
   readonly maxTokens: number;
-  /** From the first generated token; what exists then is the answer. */
+  /** As in {@link CompletionRequest}. */
   readonly budgetMs: number;
-  /** Pieces of other files. */
-  readonly extra?: readonly ContextPiece[];
+  readonly budgetSince?: NonNullable<CompletionRequest['budgetSince']>;
+  readonly files?: OtherFiles;
+  readonly onlyRead?: boolean;
 }
 
 export interface EngineContext {
@@ -44,6 +45,8 @@ export interface ServerPlace {
   readonly host: string;
   /** It leaves this machine, and everybody on the way can read it. */
   readonly isClear: boolean;
+  /** It is this machine. */
+  readonly isLocal?: boolean;
 }
 
 export interface CompletionEngine<Facts extends EngineFacts = EngineFacts> {
@@ -76,20 +79,15 @@ export class WorkerEngine implements CompletionEngine<CompletionLoaded> {
   }
 
   load(): Promise<CompletionLoaded> {
-    return this.#worker.request('completion/load', this.#model());
+    return this.#worker.request('completion/load', completionModel(this.id));
   }
 
-  complete({ prefix, suffix, multiline, maxTokens, budgetMs }: EngineRequest, context: EngineContext) {
-    const request = { model: this.#model(), prefix, suffix, multiline, maxTokens, budgetMs };
-    return this.#worker.request('completion/run', request, context);
+  complete(request: EngineRequest, context: EngineContext) {
+    return this.#worker.request('completion/run', { ...request, model: completionModel(this.id) }, context);
   }
 
   /** The worker's own state says so. */
   isLost(): boolean {
     return false;
-  }
-
-  #model() {
-    return { path: this.id, ...computeSettings() };
   }
 }

@@ -4,7 +4,7 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import * as vscode from 'vscode';
 import type { SiteOptions } from '../../core/completion/completion-site.js';
-import type { CursorText } from '../../core/completion/fim-prompt.js';
+import type { CursorPlace } from '../../core/completion/other-files.js';
 import { errorData, errorFromData, type ErrorData } from '../../core/problem.js';
 import type { CompletionLoaded } from '../../protocol/worker-protocol.js';
 import { Disposables } from '../disposables.js';
@@ -13,7 +13,8 @@ import type { WorkerService } from '../services/worker.js';
 import { Completer, type Outcome } from './completer.js';
 import { WorkerEngine, type CompletionEngine, type EngineAnswer, type EngineFacts } from './completion-engine.js';
 import type { ServerFacts, ServerPlace } from './completion-engine.js';
-import { COMPLETIONS, completionSettings } from './completion-settings.js';
+import { COMPLETIONS, completionSettings, MODEL_SETTINGS } from './completion-settings.js';
+import type { Purpose } from './flight.js';
 import { modelName } from './pick-completion-model.js';
 import { ServerEngine, type ServerSettings } from './server-engine.js';
 import type { ServerKeys } from './server-keys.js';
@@ -32,6 +33,12 @@ export interface LastCompletion {
   readonly outcome: Outcome;
 }
 
+/** So many tokens were generated; or were in a text that was offered. */
+export interface UsedTokens {
+  readonly what: 'generated' | 'used';
+  readonly tokens: number;
+}
+
 /** The value of the setting for the model that comes with the extension: its path changes with every version. */
 export const EXAMPLE = 'example';
 /** A model that ends the worker so often in a row is not loaded again by itself. */
@@ -41,6 +48,8 @@ export class CompletionService implements vscode.Disposable {
   readonly #owned = new Disposables();
   readonly #changed = this.#owned.add(new vscode.EventEmitter<undefined>());
   readonly onDidChange = this.#changed.event;
+  readonly #used = this.#owned.add(new vscode.EventEmitter<UsedTokens>());
+  readonly onDidUseTokens = this.#used.event;
   readonly #worker: WorkerService;
   readonly #log: vscode.LogOutputChannel;
   readonly #completer: Completer;
@@ -53,6 +62,9 @@ export class CompletionService implements vscode.Disposable {
   /** Settings are being written that belong together. */
   #isWriting = false;
   #isGenerating = false;
+  #usedAt = performance.now();
+  /** Power is short: nothing is done in advance. */
+  isSaving = false;
   #last: LastCompletion | undefined;
 
   /** @param example the path of the model that comes with the extension */
@@ -74,6 +86,14 @@ export class CompletionService implements vscode.Disposable {
         this.#isGenerating = is;
         this.#changed.fire(undefined);
       },
+      {
+        generated: tokens => {
+          this.#used.fire({ what: 'generated', tokens });
+        },
+        used: tokens => {
+          this.#used.fire({ what: 'used', tokens });
+        },
+      },
     );
     this.#owned.add(
       worker.onDidChangeState(({ kind }) => {
@@ -86,9 +106,7 @@ export class CompletionService implements vscode.Disposable {
     );
     this.#owned.add(
       vscode.workspace.onDidChangeConfiguration(event => {
-        const isOtherEngine = ['quantsmith.threads', 'quantsmith.backend'].some(name =>
-          event.affectsConfiguration(name),
-        );
+        const isOtherEngine = MODEL_SETTINGS.some(name => event.affectsConfiguration(name));
         // `use` sets the model after it has loaded it.
         if (this.#isWriting) return;
         if (isOtherEngine || this.#chosen()?.id !== this.#engine?.id) this.#restart();
@@ -127,6 +145,26 @@ export class CompletionService implements vscode.Disposable {
     return `this workspace is not trusted, and its text is sent to no server (${this.name}).`;
   }
 
+  /** When the model was last asked, by `performance.now()`. */
+  get usedAt(): number {
+    return this.#usedAt;
+  }
+
+  /** Gives the model's memory back; the next request loads it again. */
+  async unload(): Promise<void> {
+    if (this.#state.kind !== 'ready' || this.server) return;
+    const { path: file } = this.#state;
+    this.#set({ kind: 'unloaded', path: file });
+    await this.#worker.request('completion/unload', {}).catch((error: unknown) => {
+      this.#log.warn(errorLine(errorData(error)));
+    });
+  }
+
+  /** Nothing leaves this machine: not even work in advance costs more than power. */
+  get #isHere(): boolean {
+    return !this.server || this.server.isLocal === true;
+  }
+
   get state(): ModelState {
     return this.#state;
   }
@@ -141,14 +179,29 @@ export class CompletionService implements vscode.Disposable {
 
   /** Undefined if another request came, or the model was changed, meanwhile. */
   async complete(
-    cursor: CursorText,
+    place: CursorPlace,
     options: SiteOptions,
     where: string,
     signal: AbortSignal,
   ): Promise<Outcome | undefined> {
-    const outcome = await this.#completer.complete(cursor, options, signal);
+    const { timeBudgetMs: budgetMs, ahead } = completionSettings();
+    const outcome = await this.#completer.complete(
+      place,
+      { ...options, budgetMs, ahead: ahead && !this.isSaving && this.#isHere },
+      signal,
+    );
     if (outcome && !signal.aborted) this.report(outcome, where);
     return outcome;
+  }
+
+  /** The text around the cursor changed; what is being written and does not agree ends. */
+  typed(place: CursorPlace): void {
+    this.#completer.typed(place);
+  }
+
+  /** Has a model that is loaded read what it will be asked about. */
+  read(place: CursorPlace): void {
+    if (this.#state.kind === 'ready' && !this.server && !this.isSaving) this.#completer.read(place);
   }
 
   /** What became of a request. */
@@ -234,18 +287,26 @@ export class CompletionService implements vscode.Disposable {
   }
 
   async #ask(
-    cursor: CursorText,
+    { prefix, suffix, files }: CursorPlace,
     multiline: boolean,
     signal: AbortSignal,
     onProgress: (text: string) => void,
+    purpose: Purpose,
   ): Promise<EngineAnswer> {
+    this.#usedAt = performance.now();
     await this.#ensureLoaded();
     signal.throwIfAborted();
     const engine = this.#engine;
     if (this.#state.kind !== 'ready' || !engine) throw errorFromData(NO_MODEL);
     const { maxTokens, timeBudgetMs: budgetMs } = completionSettings();
+    const request = {
+      ...{ prefix, suffix, multiline, maxTokens, budgetMs },
+      ...(files ? { files } : {}),
+      ...(purpose === 'show' ? { budgetSince: 'request' as const } : {}),
+      ...(purpose === 'read' ? { onlyRead: true } : {}),
+    };
     try {
-      const answer = await engine.complete({ ...cursor, multiline, maxTokens, budgetMs }, { signal, onProgress });
+      const answer = await engine.complete(request, { signal, onProgress });
       this.#deaths = 0;
       return answer;
     } catch (error) {

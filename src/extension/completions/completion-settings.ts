@@ -1,6 +1,8 @@
 // The settings of completions, read when they are needed. Which model runs, and to which server text goes, is a matter of the user:
 // no workspace can choose it.
 import * as vscode from 'vscode';
+import { computeSettings } from '../services/settings.js';
+import type { CompletionModel } from '../../protocol/worker-protocol.js';
 import type { SiteOptions } from '../../core/completion/completion-site.js';
 import { fimFamilyByName } from '../../core/completion/servers/fim-text.js';
 import { isServerKind } from '../../core/completion/servers/server-table.js';
@@ -15,6 +17,11 @@ export interface CompletionSettings extends Pick<SiteOptions, 'inComments' | 'in
   readonly server: ServerSettings | undefined;
   readonly maxTokens: number;
   readonly timeBudgetMs: number;
+  readonly ahead: boolean;
+  /** Infinity: never. */
+  readonly unloadAfterMs: number;
+  readonly onBattery: 'same' | 'gentle' | 'off';
+  readonly otherFiles: boolean;
   readonly excludedFiles: readonly string[];
 }
 
@@ -27,6 +34,8 @@ export function completionSettings(scope?: vscode.ConfigurationScope): Completio
     const value = settings.get<unknown>(name);
     return typeof value === 'number' && Number.isFinite(value) ? Math.min(most, Math.max(least, value)) : byDefault;
   };
+  const unloadAfter = number('unloadAfter', 0, 10_000, 15);
+  const onBattery = settings.get<unknown>('onBattery');
   const multiline = settings.get<unknown>('multiline');
   const model = settings.get<unknown>('model');
   const excluded = settings.get<unknown>('excludedFiles');
@@ -36,6 +45,10 @@ export function completionSettings(scope?: vscode.ConfigurationScope): Completio
     server: serverSettings(settings),
     maxTokens: Math.round(number('maxTokens', 1, 256, 64)),
     timeBudgetMs: number('timeBudget', 50, 60_000, 500),
+    unloadAfterMs: unloadAfter === 0 ? Infinity : unloadAfter * 60_000,
+    onBattery: onBattery === 'same' || onBattery === 'off' ? onBattery : 'gentle',
+    ahead: settings.get<unknown>('ahead') !== false,
+    otherFiles: settings.get<unknown>('otherFiles') !== false,
     inComments: settings.get<unknown>('inComments') === true,
     inStrings: settings.get<unknown>('inStrings') === true,
     multiline: multiline === 'always' || multiline === 'never' ? multiline : 'auto',
@@ -52,4 +65,25 @@ function serverSettings(settings: vscode.WorkspaceConfiguration): ServerSettings
   if (!isServerKind(kind)) return undefined;
   const family = fimFamilyByName(text('fimFamily'));
   return { kind, endpoint: text('endpoint'), model: text('serverModel'), fimFamily: family?.name ?? '' };
+}
+
+/** Settings that another value of loads the model anew for. */
+export const MODEL_SETTINGS = [
+  'quantsmith.threads',
+  'quantsmith.backend',
+  `${COMPLETIONS}.threads`,
+  `${COMPLETIONS}.memoryLimit`,
+];
+
+/** A model as the settings want it run. */
+export function completionModel(file: string): CompletionModel {
+  const settings = vscode.workspace.getConfiguration(COMPLETIONS);
+  const threads = settings.get<unknown>('threads');
+  const gigabytes = settings.get<unknown>('memoryLimit');
+  return {
+    path: file,
+    ...computeSettings(),
+    ...(typeof threads === 'number' && Number.isInteger(threads) && threads > 0 ? { threads } : {}),
+    ...(typeof gigabytes === 'number' && gigabytes > 0 ? { memoryLimit: gigabytes * 1024 ** 3 } : {}),
+  };
 }

@@ -104,7 +104,8 @@ export function explanation(last: LastCompletion | undefined, model: ModelState,
     lines.push('', `Source: ${SOURCES[source]}.`);
     if (typed !== undefined && typed !== '') lines.push(`Typed since, in agreement: ${JSON.stringify(typed)}`);
   }
-  lines.push(`Waited for a pause in typing: ${milliseconds(waitedMs)}. Total: ${milliseconds(totalMs)}.`);
+  const first = outcome.firstMs === undefined ? '' : ` First text: ${milliseconds(outcome.firstMs)}.`;
+  lines.push(`Waited for a pause in typing: ${milliseconds(waitedMs)}.${first} Total: ${milliseconds(totalMs)}.`);
   if (answer) lines.push(...answerLines(answer));
   return `${lines.join('\n')}\n`;
 }
@@ -117,10 +118,13 @@ function factsLines(facts: EngineFacts): string[] {
         (family === undefined ? 'there.' : `of the tokens of ${family} (quantsmith.completions.fimFamily).`),
     ];
   }
-  const { family, overWrong, overPlain, context, backend, isa } = facts;
+  const { family, overWrong, overPlain, context, backend, isa, filesTokens, filesWhy } = facts;
   return [
     `Prompt of the family ${family}; context of ${plural(context, 'token')}; ${backend} kernels (${isa}).`,
     `Check at loading: the right text behind the cursor is worth ${nats(overWrong)} against a wrong one, ${nats(overPlain)} against none.`,
+    filesTokens > 0
+      ? `Room for ${plural(filesTokens, 'token')} of other files.`
+      : `Other files are not read: ${filesWhy ?? 'there is no room for them'}.`,
   ];
 }
 

@@ -5,20 +5,39 @@ import { errorData } from '../../core/problem.js';
 import { formatSeconds } from '../../core/text/quantity.js';
 import { Disposables } from '../disposables.js';
 import type { Feature, Services } from '../feature.js';
+import { ReadOnlyText } from '../read-only-text.js';
 import { errorLine } from '../services/log.js';
 import { sentence } from '../texts.js';
 import { COMPLETIONS, completionSettings } from './completion-settings.js';
+import { Coexistence } from './coexistence.js';
+import { ContextCollector } from './context-collector.js';
+import { Governor } from './governor.js';
 import { completionStatus, explanation } from './completion-texts.js';
 import { modelName, pickCompletionModel } from './pick-completion-model.js';
+import { Snooze } from './snooze.js';
 import { COMPLETED_DOCUMENTS, CompletionProvider, whyOff } from './provider.js';
+import { Statistics } from './statistics.js';
 import { setServerKey, useServer } from './use-server.js';
 
-export const completions: Feature = (_context, services) => {
+export const completions: Feature = ({ globalState }, services) => {
   const owned = new Disposables();
-  const provider = new CompletionProvider(services.completions, services.jobs);
+  const context = owned.add(new ContextCollector(services.completions, services.jobs));
+  const statistics = owned.add(new Statistics(services.completions, globalState));
+  owned.add(new Coexistence(services.completions, globalState));
+  const snooze = owned.add(new Snooze());
+  const governor = owned.add(new Governor(services.completions, services.worker, services.jobs));
+  // Who asks for a completion gets it, whatever is asleep.
+  const whyNot = (_document: vscode.TextDocument, isAsked: boolean): string | undefined =>
+    isAsked ? undefined : (snooze.why ?? governor.why);
+  const provider = new CompletionProvider(services.completions, services.jobs, context, statistics, whyNot);
   owned.add(vscode.languages.registerInlineCompletionItemProvider(COMPLETED_DOCUMENTS, provider));
-  owned.add(statusItem(services));
-  const explained = owned.add(new Explanation(services));
+  owned.add(statusItem(services, snooze, document => whyNot(document, false)));
+  const explained = owned.add(
+    new ReadOnlyText('quantsmith-explanation', 'Last Completion.txt', () => {
+      const { last, state, server } = services.completions;
+      return explanation(last, state, server);
+    }),
+  );
   const command = (name: string, run: (...args: unknown[]) => unknown): void => {
     owned.add(vscode.commands.registerCommand(name, run));
   };
@@ -28,11 +47,21 @@ export const completions: Feature = (_context, services) => {
   command('quantsmith.toggleCompletions', () => toggle());
   command('quantsmith.toggleCompletionsForLanguage', () => toggleForLanguage());
   command('quantsmith.explainCompletion', () => explained.show());
+  // With a number, for keybindings: minutes; 0 wakes up.
+  command('quantsmith.snoozeCompletions', minutes =>
+    typeof minutes === 'number' ? snooze.for(minutes) : snooze.ask(),
+  );
+  command('quantsmith.showCompletionStatistics', () => statistics.show());
+  command('quantsmith.resetCompletionStatistics', () => statistics.reset());
   command('quantsmith.showCompletions', () => showMenu(services));
   return owned;
 };
 
-function statusItem({ completions: service }: Services): Disposables {
+function statusItem(
+  { completions: service }: Services,
+  snooze: Snooze,
+  whyNot: (document: vscode.TextDocument) => string | undefined,
+): Disposables {
   const owned = new Disposables();
   const item = owned.add(
     vscode.window.createStatusBarItem('quantsmith.completions', vscode.StatusBarAlignment.Right, 89),
@@ -42,7 +71,7 @@ function statusItem({ completions: service }: Services): Disposables {
   const show = (): void => {
     const document = vscode.window.activeTextEditor?.document;
     const isCompleted = document && vscode.languages.match(COMPLETED_DOCUMENTS, document) > 0;
-    const off = service.whyOff ?? (isCompleted ? whyOff(document) : undefined);
+    const off = service.whyOff ?? (isCompleted ? (whyOff(document) ?? whyNot(document)) : undefined);
     const { state, name, server, isGenerating, last } = service;
     const { text, tooltip, label, isWarning } = completionStatus({
       ...{ model: state, name, isGenerating },
@@ -59,6 +88,7 @@ function statusItem({ completions: service }: Services): Disposables {
   show();
   item.show();
   owned.add(service.onDidChange(show));
+  owned.add(snooze.onDidChange(show));
   owned.add(vscode.window.onDidChangeActiveTextEditor(show));
   return owned;
 }
@@ -159,6 +189,8 @@ async function showMenu(services: Services): Promise<void> {
         ]
       : [
           entry('question', 'Explain Last Completion', '', command('quantsmith.explainCompletion')),
+          entry('bell-slash', 'Snooze…', 'for a while', command('quantsmith.snoozeCompletions')),
+          entry('graph', 'Show Completion Statistics', '', command('quantsmith.showCompletionStatistics')),
           entry('circle-slash', onOff(completionSettings().enabled), 'everywhere', () => toggle()),
           ...(document
             ? [
@@ -175,33 +207,4 @@ async function showMenu(services: Services): Promise<void> {
     placeHolder: state.kind === 'none' ? 'No model is chosen yet' : name,
   });
   await picked?.run();
-}
-
-/** A read-only document with the story of the last completion. */
-class Explanation implements vscode.TextDocumentContentProvider, vscode.Disposable {
-  static readonly scheme = 'quantsmith-explanation';
-  readonly #owned = new Disposables();
-  readonly #changed = this.#owned.add(new vscode.EventEmitter<vscode.Uri>());
-  readonly onDidChange = this.#changed.event;
-  readonly #uri = vscode.Uri.from({ scheme: Explanation.scheme, path: 'Last Completion.txt' });
-  readonly #services: Services;
-
-  constructor(services: Services) {
-    this.#services = services;
-    this.#owned.add(vscode.workspace.registerTextDocumentContentProvider(Explanation.scheme, this));
-  }
-
-  provideTextDocumentContent(): string {
-    const { last, state, server } = this.#services.completions;
-    return explanation(last, state, server);
-  }
-
-  async show(): Promise<void> {
-    this.#changed.fire(this.#uri);
-    await vscode.window.showTextDocument(this.#uri, { viewColumn: vscode.ViewColumn.Beside, preserveFocus: true });
-  }
-
-  dispose(): void {
-    this.#owned.dispose();
-  }
 }

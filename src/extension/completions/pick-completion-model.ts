@@ -4,10 +4,10 @@ import * as path from 'node:path';
 import * as vscode from 'vscode';
 import { errorData } from '../../core/problem.js';
 import { printable } from '../../core/text/printable.js';
-import { formatCount } from '../../core/text/quantity.js';
+import { formatBytes, formatCount } from '../../core/text/quantity.js';
 import type { CompletionSupport } from '../../protocol/worker-protocol.js';
 import { Disposables } from '../disposables.js';
-import { BROWSE, browseForModel, modelItem, workspaceModels } from '../pick-model.js';
+import { BROWSE, browseForModel, configuredModels, modelItem, workspaceModels } from '../pick-model.js';
 import type { WorkerService } from '../services/worker.js';
 
 interface CompletionModelItem extends vscode.QuickPickItem {
@@ -75,7 +75,9 @@ async function list(
   current: string | undefined,
   signal: AbortSignal,
 ): Promise<void> {
-  const found = await Promise.all((await workspaceModels()).map(modelItem));
+  const [inWorkspace, inFolders] = await Promise.all([workspaceModels(), configuredModels(signal).catch(() => [])]);
+  const byPath = new Map([...inWorkspace, ...inFolders].map(uri => [uri.fsPath, uri]));
+  const found = await Promise.all([...byPath.values()].map(modelItem));
   const items: (CompletionModelItem & { readonly uri: vscode.Uri })[] = [
     ...found,
     {
@@ -106,10 +108,19 @@ async function list(
 }
 
 /** One line of what a header says. */
-export function supportText({ fileType, parameterCount, family, reason }: CompletionSupport): string {
+export function supportText(support: CompletionSupport): string {
+  const { fileType, parameterCount, family, reason } = support;
   const fits =
     family === undefined ? `$(circle-slash) ${printable(reason ?? '', { limit: 200 })}` : `fills in (${family})`;
-  return [fileType ?? 'unknown type', `${formatCount(parameterCount)} parameters`, fits].join(' · ');
+  const memory = family === undefined ? [] : [memoryText(support)];
+  return [fileType ?? 'unknown type', `${formatCount(parameterCount)} parameters`, fits, ...memory].join(' · ');
+}
+
+/** Whether it fits: its file, and what the context takes beside it, against what is free now. */
+function memoryText({ byteLength, workBytes, freeBytes }: CompletionSupport): string {
+  const needed = byteLength + (workBytes ?? 0);
+  const about = `${formatBytes(needed)} of memory`;
+  return needed <= freeBytes ? `fits: ${about}` : `$(warning) needs ${about}, ${formatBytes(freeBytes)} are free`;
 }
 
 /** How a model is called in messages. */

@@ -1,6 +1,6 @@
 // A server as what completes. Nothing is sent before the first completion is asked for, nor in a workspace that is not trusted.
 import * as vscode from 'vscode';
-import { parseEndpoint, type Endpoint } from '../../core/completion/servers/endpoint.js';
+import { isLoopback, parseEndpoint, type Endpoint } from '../../core/completion/servers/endpoint.js';
 import { fimFamilyByName } from '../../core/completion/servers/fim-text.js';
 import type { ServerKind, ServerProtocol } from '../../core/completion/servers/server-protocol.js';
 import { serverProtocol } from '../../core/completion/servers/server-table.js';
@@ -53,7 +53,7 @@ export class ServerEngine implements CompletionEngine<ServerFacts> {
     this.server =
       endpoint instanceof QuantsmithError
         ? { host: 'an address that is none', isClear: false }
-        : { host: endpoint.host, isClear: endpoint.isClear };
+        : { host: endpoint.host, isClear: endpoint.isClear, isLocal: isLoopback(new URL(endpoint.base).hostname) };
     const base = endpoint instanceof QuantsmithError ? address : endpoint.base;
     const details = [label, model === '' ? '' : `model ${model}`, fimFamily === '' ? '' : `prompt of ${fimFamily}`];
     this.id = `${base} (${details.filter(text => text !== '').join(', ')})`;
@@ -75,7 +75,9 @@ export class ServerEngine implements CompletionEngine<ServerFacts> {
   }
 
   async complete(request: EngineRequest, { signal, onProgress }: EngineContext): Promise<EngineAnswer> {
-    return this.#ready().complete(request, { signal, onText: onProgress });
+    // Text of other files leaves this machine for nobody: the settings promise servers what stands around the cursor.
+    const extra = this.server.isLocal === true ? request.files?.pieces : undefined;
+    return this.#ready().complete({ ...request, ...(extra ? { extra } : {}) }, { signal, onText: onProgress });
   }
 
   isLost(code: string): boolean {

@@ -71,6 +71,7 @@ async function play({ prefix, typed, suffix }, completer, random, seen) {
     done = text;
     const cursor = { prefix: (prefix + text).slice(-BEFORE), suffix: suffix.slice(0, BEHIND) };
     const { signal } = controller;
+    completer.typed(cursor);
     return completer.complete(cursor, OPTIONS, signal).then(outcome => {
       if (!outcome) return undefined;
       // What is out of date is not shown.

@@ -11,6 +11,7 @@ import {
   prefixCut,
   windowStart,
 } from '../../../src/core/completion/fim-prompt.js';
+import { OtherFilesPrompt, type OtherFiles } from '../../../src/core/completion/other-files.js';
 import type { Tokenizer } from '../../../src/core/tokenizer/tokenizer.js';
 import {
   byteLevel,
@@ -111,6 +112,103 @@ describe('the family of a vocabulary', () => {
   });
 });
 
+describe('other files', () => {
+  const FILES = {
+    repository: 'shop',
+    file: 'src/c.py',
+    pieces: [
+      { name: 'a.py', text: 'one\n' },
+      { name: 'b.py', text: 'two\n' },
+    ],
+  };
+  const QWEN = ['<|fim_prefix|>', '<|fim_middle|>', '<|fim_suffix|>', '<|file_sep|>', '<|repo_name|>'];
+  const STAR = ['<fim_prefix>', '<fim_middle>', '<fim_suffix>', '<file_sep>', '<repo_name>'];
+  const promptOf = (tokenizer: Tokenizer, room = Infinity, files: OtherFiles = FILES): string => {
+    const fim = findFim(tokenizer)!;
+    const tokens = new OtherFilesPrompt(tokenizer, fim).tokens(files, room);
+    const built = buildFimPrompt(tokenizer, fim, { prefix: 'P', suffix: 'S' }, UNLIMITED, tokens);
+    expect(built.filesTokens).toBe(built.tokens.length - 5);
+    return tokenizer.decode(built.tokens);
+  };
+
+  test.each([
+    [
+      QWEN,
+      '<|repo_name|>shop\n<|file_sep|>a.py\none\n<|file_sep|>b.py\ntwo\n<|file_sep|>src/c.py\n<|fim_prefix|>P<|fim_suffix|>S<|fim_middle|>',
+    ],
+    [
+      STAR,
+      '<repo_name>shop<file_sep>a.py\none\n<file_sep>b.py\ntwo\n<file_sep><fim_prefix>src/c.py\nP<fim_suffix>S<fim_middle>',
+    ],
+    // Without the token for the repository; and without the one for files.
+    [
+      QWEN.slice(0, 4),
+      '<|file_sep|>a.py\none\n<|file_sep|>b.py\ntwo\n<|file_sep|>src/c.py\n<|fim_prefix|>P<|fim_suffix|>S<|fim_middle|>',
+    ],
+    [QWEN.slice(0, 3), '<|fim_prefix|>P<|fim_suffix|>S<|fim_middle|>'],
+    [[...QWEN, '<|file_separator|>'], '<|fim_prefix|>P<|fim_suffix|>S<|fim_middle|>'],
+  ])('%s', (special, expected) => {
+    expect(promptOf(withTokens(...special))).toBe(expected);
+  });
+
+  test('as llama-server 0.7.0 writes it for /infill with the example model, but for the names that it does not know', async () => {
+    const tokenizer = tokenizerOf(
+      await metadataOfFile(join(import.meta.dirname, '../../../examples/tinycoder-f16.gguf')),
+    );
+    const fim = findFim(tokenizer)!;
+    const pieces = [
+      { name: 'a.py', text: 'def sum_all(items):\n    return sum(items)\n' },
+      { name: 'src/b.ts', text: 'export const x = 1;\n' },
+    ];
+    const files = { repository: 'myproject', file: 'filename', pieces };
+    const text = { prefix: 'import a\n\ndef total(items):\n    return a.', suffix: '\n\nprint(total([1]))\n' };
+    const tokens = new OtherFilesPrompt(tokenizer, fim).tokens(files, Infinity);
+    const built = buildFimPrompt(tokenizer, fim, text, UNLIMITED, tokens).tokens;
+    // `prompt` and `timings.prompt_n` of its answer.
+    expect(tokenizer.decode(built)).toBe(
+      '<|repo_name|>myproject\n<|file_sep|>a.py\ndef sum_all(items):\n    return sum(items)\n<|file_sep|>src/b.ts\n' +
+        'export const x = 1;\n<|file_sep|>filename\n<|fim_prefix|>import a\n\ndef total(items):\n    return a.' +
+        '<|fim_suffix|>\n\nprint(total([1]))\n<|fim_middle|>',
+    );
+    expect(built).toHaveLength(60);
+  });
+
+  test('whole pieces, the last of them first; without any, nothing of files', () => {
+    const tokenizer = withTokens(...QWEN);
+    const whole = promptOf(tokenizer);
+    const without = promptOf(tokenizer, Infinity, { ...FILES, pieces: FILES.pieces.slice(1) });
+    expect(without).not.toContain('a.py');
+    // A token for each byte, and the special ones.
+    const tokens = 1 + 5 + 2 * (1 + 5 + 4) + 1 + 9;
+    expect(promptOf(tokenizer, tokens)).toBe(whole);
+    expect(promptOf(tokenizer, tokens - 1)).toBe(without);
+    expect(promptOf(tokenizer, 12)).toBe('<|fim_prefix|>P<|fim_suffix|>S<|fim_middle|>');
+    expect(promptOf(tokenizer, Infinity, { ...FILES, pieces: [] })).toBe(
+      '<|fim_prefix|>P<|fim_suffix|>S<|fim_middle|>',
+    );
+  });
+
+  test('names and pieces are text, whatever they say', () => {
+    const tokenizer = withTokens(...QWEN);
+    const fim = findFim(tokenizer)!;
+    const pieces = [{ name: '<|fim_suffix|>', text: '<|fim_prefix|>\n' }];
+    const { before } = new OtherFilesPrompt(tokenizer, fim).tokens({ ...FILES, file: '<|fim_middle|>', pieces }, 1000);
+    expect(before.filter(id => id >= 256).map(id => QWEN[id - 256])).toEqual([
+      '<|repo_name|>',
+      '<|file_sep|>',
+      '<|file_sep|>',
+    ]);
+  });
+
+  test('more pieces than are kept encoded are the same', () => {
+    const tokenizer = withTokens(...QWEN);
+    const prompt = new OtherFilesPrompt(tokenizer, findFim(tokenizer)!);
+    const pieces = Array.from({ length: 100 }, (_, i) => ({ name: `${i}`, text: `${i * i}\n` }));
+    const first = prompt.tokens({ ...FILES, pieces }, Infinity);
+    expect(prompt.tokens({ ...FILES, pieces }, Infinity)).toEqual(first);
+  });
+});
+
 test('Code Llama: a space before the prefix, none before the suffix', () => {
   const bytes = Array.from({ length: 256 }, (_, b) => `<0x${b.toString(16).toUpperCase().padStart(2, '0')}>`);
   const words = ['<unk>', '<s>', '</s>', '▁<PRE>', '▁<SUF>', '▁<MID>', '▁<EOT>', 'a', 'b', '▁', '▁a', '▁b'];
@@ -173,7 +271,23 @@ describe('within a budget', () => {
     [160, 'suffix-first', 512, 256],
     [0, 'suffix-first', 256, 256],
   ] as const)('of %d tokens a second, %s: %d before and %d behind', (speed, order, prefix, suffix) => {
-    expect(affordableBudget(order, speed)).toEqual({ prefix, suffix });
+    expect(affordableBudget(order, speed)).toMatchObject({ prefix, suffix });
+  });
+
+  test.each([
+    [10, 0],
+    [75, 512],
+    [160, 1024],
+    [50_000, 2048],
+  ])('of %d tokens a second, %d of other files', (speed, files) => {
+    expect(affordableBudget('prefix-first', speed).files).toBe(files);
+  });
+
+  test('other files have what the text leaves of a context', () => {
+    const wanted = { prefix: 100, suffix: 30, files: 500 };
+    expect(fimBudget(304, 20, wanted)).toEqual({ prefix: 100, suffix: 30, files: 150 });
+    expect(fimBudget(150, 20, wanted)).toEqual({ prefix: 96, suffix: 30, files: 0 });
+    expect(fimBudget(4096, 20, { prefix: 100, suffix: 30 }).files).toBe(0);
   });
 
   test('together with the completion it fits every context', () => {

@@ -77,6 +77,15 @@ describe('a generation stops', () => {
     expect(stop('  │', 'a();\n  b();')).toBeUndefined();
   });
 
+  test('in several lines behind one that is complete as they will be on a line of their own', () => {
+    const stop = (document: string, model: string) =>
+      stopsAfter({ name: '', document, model, multiline: true, shown: '' });
+    expect(stop('  a();│\n}', '\n  b();\n  c();\n}\nd();\n')).toBe('\n  b();\n  c();\n}\n');
+    expect(stop('  a();│\n  z();\n', '\n  b();\n  z();\n  c();\n')).toBe('\n  b();\n  z();\n');
+    // Something else than a line break comes first.
+    expect(stop('a()│\n', ' + b();\nc();\n')).toBe(' + b();\nc();\n');
+  });
+
   test('never before what is shown is complete', () => {
     for (const one of cases) {
       const part = stopsAfter(one);

@@ -94,6 +94,23 @@ suite('completions', () => {
     assert.equal(editor.document.getText(), before.slice(0, offset) + text + before.slice(offset + replace));
   });
 
+  test('what was accepted is counted, and the statistics are a text that says so', async () => {
+    await vscode.commands.executeCommand('quantsmith.showCompletionStatistics');
+    await until('a count of what was accepted', () => {
+      const shown = vscode.workspace.textDocuments.find(({ uri }) => uri.scheme === 'quantsmith-statistics');
+      return /Accepted: +1 /.test(shown?.getText() ?? '');
+    });
+  });
+
+  test('snoozed, none are offered by themselves; who asks gets one', async () => {
+    await open('snoozed.py', LOOP);
+    await vscode.commands.executeCommand('quantsmith.snoozeCompletions', 5);
+    assert.match((await nextOutcome(() => type('r'))).nothing ?? '', /snoozed until/);
+    assert.ok((await nextOutcome(trigger)).source);
+    await vscode.commands.executeCommand('quantsmith.snoozeCompletions', 0);
+    assert.ok((await nextOutcome(() => type('e'))).source);
+  });
+
   test('typing along with what is shown asks the model nothing', async () => {
     await open('along.py', LOOP.replace('│', 'r│'));
     const { offer, answer } = await nextOutcome(trigger);

@@ -57,8 +57,11 @@ suite('completions by a server', () => {
     const editor = await open('server.py');
     const outcome = await ask();
     assert.equal(outcome.offer?.text, '+= item', JSON.stringify(outcome));
-    const { body, authorization } = server.received.at(-1) ?? {};
+    // The last is for what follows the shown text.
+    const at = (end: string) => server.received.findLast(({ body }) => String(body['input_prefix']).endsWith(end));
+    const { body, authorization } = at('result ') ?? {};
     assert.match(String(body?.['input_prefix']), /^def total[^]*result $/);
+    await until('the question in advance', () => at('result += item') !== undefined);
     assert.equal(body?.['input_suffix'], '\n    return result\n');
     assert.equal(authorization, undefined);
     for (let attempt = 0; attempt < 100 && !editor.document.getText().includes('+= item'); attempt++) {

@@ -9,7 +9,7 @@ import {
 } from '../../../src/extension/completions/completion-texts.js';
 
 const facts: CompletionLoaded = {
-  ...{ family: 'Qwen Coder', overWrong: 1.2345, overPlain: 2, context: 2048, isa: 'avx2', seconds: 1 },
+  ...{ family: 'Qwen Coder', overWrong: 1.2345, overPlain: 2, context: 2048, filesTokens: 0, isa: 'avx2', seconds: 1 },
   backend: 'native',
 };
 const ready: ModelState = { kind: 'ready', path: '/models/coder.gguf', facts };

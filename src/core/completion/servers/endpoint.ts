@@ -45,7 +45,7 @@ export function parseEndpoint(text: string, { kind, label, endpoint: byDefault }
 }
 
 /** Whether a host, as a URL has it, is this machine. */
-function isLoopback(host: string): boolean {
+export function isLoopback(host: string): boolean {
   return host === 'localhost' || host.endsWith('.localhost') || /^127(\.\d+){3}$/.test(host) || host === '[::1]';
 }
 
