@@ -12,6 +12,7 @@ import { CachedSequence } from '../engine/cached-sequence.js';
 import { checkFim, checkOtherFiles, type CheckFimServices, type FimChecked } from '../engine/jobs/check-fim.js';
 import { complete } from '../engine/jobs/complete.js';
 import { BATCH, CONTEXT, LONG_CONTEXT, readFim } from '../engine/jobs/completion-support.js';
+import { DraftLength } from '../engine/speculation/draft-length.js';
 import { FileSource } from '../platform/file-source.js';
 import { requireModel } from '../platform/open-model.js';
 import { openSession, openToRun, type OpenedSession } from '../platform/open-session.js';
@@ -43,6 +44,7 @@ interface Loaded {
   /** Most tokens of the text before the cursor; fixed, because another number would begin the prompt elsewhere. */
   readonly prefixBudget: number;
   readonly otherFiles: OtherFilesPrompt;
+  readonly draftLength: DraftLength;
   readonly files: FilesRoom;
   readonly seconds: number;
 }
@@ -112,7 +114,7 @@ export class Completions {
 
   async #complete(
     { maxTokens, budgetMs, budgetSince, ...request }: CompletionRequest,
-    { session, cache, tokenizer, fim, prefixBudget, otherFiles, files }: Loaded,
+    { session, cache, tokenizer, fim, prefixBudget, otherFiles, draftLength, files }: Loaded,
     start: number,
     signal: AbortSignal,
     progress: (text: string) => void,
@@ -123,7 +125,7 @@ export class Completions {
     const since = budgetSince === 'request' ? { since: start / 1000 } : {};
     const result = await complete(
       { ...request, count: maxTokens, seconds: budgetMs / 1000, ...since, budget },
-      { model: session, cache, tokenizer, fim, otherFiles, signal, now, turn, onText: progress },
+      { model: session, cache, tokenizer, fim, otherFiles, draftLength, signal, now, turn, onText: progress },
     );
     const evaluated = result.prompt.length - result.reusedTokens;
     if (evaluated >= MEASURED_TOKENS) this.#promptSpeed = evaluated / result.promptSeconds;
@@ -174,7 +176,7 @@ export class Completions {
       const room = await this.#filesRoom({ model: session, cache, tokenizer, fim, signal });
       const otherFiles = new OtherFilesPrompt(tokenizer, fim);
       const seconds = (performance.now() - start) / 1000;
-      const facts = { verdict, prefixBudget, otherFiles, files: room, seconds };
+      const facts = { verdict, prefixBudget, otherFiles, draftLength: new DraftLength(), files: room, seconds };
       return { model, identities: files, session, cache, tokenizer, fim, ...facts };
     } catch (error) {
       const blamed = await session.blame(error);

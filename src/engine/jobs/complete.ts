@@ -14,6 +14,7 @@ import type { Tokenizer } from '../../core/tokenizer/tokenizer.js';
 import type { CachedSequence } from '../cached-sequence.js';
 import type { ModelSession } from '../model-session.js';
 import { GREEDY, Sampler } from '../sampler.js';
+import type { DraftLength } from '../speculation/draft-length.js';
 import { PromptLookup } from '../speculation/prompt-lookup.js';
 import { generate } from './generate.js';
 
@@ -38,6 +39,8 @@ export interface CompleteServices {
   readonly tokenizer: Tokenizer;
   readonly fim: Fim;
   readonly otherFiles?: OtherFilesPrompt;
+  /** What is known of guessing with this model, and learned for the next one. */
+  readonly draftLength?: DraftLength;
   readonly signal: AbortSignal;
   /** Seconds, from any beginning. */
   readonly now: () => number;
@@ -65,7 +68,7 @@ const DRAFT = 6;
 
 /** @throws QuantsmithError as a step does; the signal's reason */
 export async function complete(request: CompleteRequest, services: CompleteServices): Promise<Completed> {
-  const { model, cache, tokenizer, fim, signal, now, turn, onText } = services;
+  const { model, cache, tokenizer, fim, draftLength, signal, now, turn, onText } = services;
   const budget = fimBudget(model.limits.context, request.count, request.budget);
   const files = request.files && services.otherFiles?.tokens(request.files, budget.files);
   const prompt = buildFimPrompt(tokenizer, fim, request, budget, files ?? NO_FILES);
@@ -84,6 +87,7 @@ export async function complete(request: CompleteRequest, services: CompleteServi
     },
     {
       ...{ model, cache, tokenizer, signal, now, turn, sampler: new Sampler(GREEDY), drafter: new PromptLookup() },
+      ...(draftLength ? { draftLength } : {}),
       ...(onText ? { onText: textSoFar(onText) } : {}),
     },
   );

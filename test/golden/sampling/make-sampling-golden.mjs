@@ -1,4 +1,3 @@
-/* global fetch */
 // Measures the tokens llama-server draws from examples/tinycoder-f16.gguf:
 //   node make-sampling-golden.mjs LLAMA_SERVER > llama-server.json
 import { spawn } from 'node:child_process';
