@@ -53,7 +53,7 @@ export const completions: Feature = ({ globalState }, services) => {
   );
   command('quantsmith.showCompletionStatistics', () => statistics.show());
   command('quantsmith.resetCompletionStatistics', () => statistics.reset());
-  command('quantsmith.showCompletions', () => showMenu(services));
+  command('quantsmith.showCompletions', () => showMenu(services, snooze));
   return owned;
 };
 
@@ -166,7 +166,7 @@ interface MenuItem extends vscode.QuickPickItem {
   readonly run: () => unknown;
 }
 
-async function showMenu(services: Services): Promise<void> {
+async function showMenu(services: Services, snooze: Snooze): Promise<void> {
   const { state, example, name, server } = services.completions;
   const document = vscode.window.activeTextEditor?.document;
   const command = (name: string) => (): unknown => vscode.commands.executeCommand(name);
@@ -189,7 +189,11 @@ async function showMenu(services: Services): Promise<void> {
         ]
       : [
           entry('question', 'Explain Last Completion', '', command('quantsmith.explainCompletion')),
-          entry('bell-slash', 'Snooze…', 'for a while', command('quantsmith.snoozeCompletions')),
+          snooze.why === undefined
+            ? entry('bell-slash', 'Snooze…', 'for a while', () => snooze.ask())
+            : entry('bell', 'Wake Up', snooze.why, () => {
+                snooze.for(0);
+              }),
           entry('graph', 'Show Completion Statistics', '', command('quantsmith.showCompletionStatistics')),
           entry('circle-slash', onOff(completionSettings().enabled), 'everywhere', () => toggle()),
           ...(document
