@@ -69,7 +69,7 @@ describe('packaged extension', { timeout: 300_000 }, () => {
     writeFileSync(path.join(workspace, 'broken.quant.yaml'), BROKEN_RECIPE);
     writeFileSync(path.join(workspace, 'typed.quant.yaml'), '');
     writeFileSync(path.join(workspace, 'not-a-model.gguf'), 'This is not a model.\n');
-    writeFileSync(path.join(workspace, 'total.py'), TO_COMPLETE);
+    for (const name of ['total.py', 'served.py']) writeFileSync(path.join(workspace, name), TO_COMPLETE);
     extensionsDirectory = installVsix(newest);
     [server, browser] = await Promise.all([
       startCodeServer({
@@ -272,7 +272,6 @@ describe('packaged extension', { timeout: 300_000 }, () => {
         .first()
         .waitFor({ timeout: 30_000 });
       await workbench.screenshot('server-chosen');
-      writeFileSync(path.join(workspace, 'served.py'), TO_COMPLETE);
       await workbench.openFile('served.py');
       await page.locator('.editor-instance .view-lines').first().click();
       await keyboard.press('Control+Home');
