@@ -12,7 +12,8 @@ using qs::ProductLane;
 
 // A block of rows x inputs keeps its sixteen partial sums per product in scratch between tiles of columns: 24 inputs of
 // 1,024 floats (96 KB) stay in the second-level cache while the rows pass by.
-constexpr size_t kFloatLanes = 24, kFloatColumns = 1024, kFloatRows = 2, kFloatGroup = 3;
+constexpr size_t kFloatLanes = 24, kFloatColumns = 1024;
+constexpr size_t kFloatRows = Lanes::float_rows, kFloatGroup = Lanes::float_group;
 constexpr size_t kVectors = 16 / Lanes::float_lanes;
 static_assert(qs::kProductRows * kFloatLanes * 16 * sizeof(float) <= qs::kProductScratch, "the sums must fit");
 
@@ -126,16 +127,13 @@ void tile_floats(const ProductJob& job, size_t row, const ProductLane* lanes, si
   }
 }
 
-template <class Format, size_t rows>
+// The same for `count` inputs, `most` at most.
+template <class Format, size_t rows, size_t most = kFloatGroup>
 void tile_group(const ProductJob& job, size_t row, size_t lane, size_t count, size_t from, size_t to, float* stored) {
-  const ProductLane* lanes = job.lanes + lane;
-  if (count == 1) {
-    tile_floats<Format, rows, 1>(job, row, lanes, from, to, stored);
-  } else if (count == 2) {
-    tile_floats<Format, rows, 2>(job, row, lanes, from, to, stored);
-  } else {
-    tile_floats<Format, rows, 3>(job, row, lanes, from, to, stored);
+  if constexpr (most > 1) {
+    if (count < most) return tile_group<Format, rows, most - 1>(job, row, lane, count, from, to, stored);
   }
+  tile_floats<Format, rows, most>(job, row, job.lanes + lane, from, to, stored);
 }
 
 template <class Format>
@@ -147,14 +145,15 @@ void many_floats(const ProductJob& job) {
       const size_t lane_end = job.lane_count - lane < kFloatLanes ? job.lane_count : lane + kFloatLanes;
       for (size_t from = 0; from < job.columns; from += kFloatColumns) {
         const size_t to = job.columns - from < kFloatColumns ? job.columns : from + kFloatColumns;
-        for (size_t row = first; row < last; row += kFloatRows) {
+        for (size_t row = first, rows; row < last; row += rows) {
+          rows = last - row < kFloatRows ? 1 : kFloatRows;
           for (size_t k = lane; k < lane_end; k += kFloatGroup) {
             float* sums = stored + ((row - first) * kFloatLanes + (k - lane)) * 16;
             const size_t count = lane_end - k < kFloatGroup ? lane_end - k : kFloatGroup;
-            if (last - row == 1) {
+            if (rows == 1) {
               tile_group<Format, 1>(job, row, k, count, from, to, sums);
             } else {
-              tile_group<Format, 2>(job, row, k, count, from, to, sums);
+              tile_group<Format, kFloatRows>(job, row, k, count, from, to, sums);
             }
           }
         }

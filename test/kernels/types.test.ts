@@ -35,7 +35,7 @@ for (const { kind, backend, reason } of builds) {
     });
 
     it('follow kernels.inc', () => {
-      const columns = ['sse2', 'avx2', 'avx512', 'simd128', 'neon'];
+      const columns = ['sse2', 'avx2', 'avx512', 'avx512vnni', 'simd128', 'neon'];
       for (const operation of ['quantize', 'dequantize'] as const) {
         const text = readFileSync(path.join(root, 'kernels', operation, 'kernels.inc'), 'utf8');
         const lines = [...text.matchAll(/^KERNEL\(([^)]+)\)/gm)].map(([, cells]) => cells!.split(',').map(c => c.trim()));
