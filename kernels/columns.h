@@ -26,12 +26,12 @@ constexpr size_t kIsaCount = sizeof kIsaNames / sizeof *kIsaNames;
 
 // Every kernel any column may name; those of other processors are declared and never used.
 #define QS_DECLARE(op, type, isa, arguments) void op##_row_##type##_##isa arguments;
-#define QS_DECLARE_ALL(op, type, arguments) \
-  QS_DECLARE(op, type, sse2, arguments)     \
-  QS_DECLARE(op, type, avx2, arguments)     \
-  QS_DECLARE(op, type, avx512, arguments)   \
+#define QS_DECLARE_ALL(op, type, arguments)   \
+  QS_DECLARE(op, type, sse2, arguments)       \
+  QS_DECLARE(op, type, avx2, arguments)       \
+  QS_DECLARE(op, type, avx512, arguments)     \
   QS_DECLARE(op, type, avx512vnni, arguments) \
-  QS_DECLARE(op, type, simd128, arguments)  \
+  QS_DECLARE(op, type, simd128, arguments)    \
   QS_DECLARE(op, type, neon, arguments)
 
 namespace {
@@ -66,13 +66,16 @@ struct KernelLine {
 #define QS_CELL(isa, op, type) QS_CELL_##isa(op, type)
 
 #if defined(__x86_64__) || defined(_M_X64)
-#define QS_LINE(op, type, sse2, avx2, avx512, avx512vnni, simd128, neon) \
-  {#type, {QS_CELL(ref, op, type), QS_CELL(sse2, op, type), QS_CELL(avx2, op, type), QS_CELL(avx512, op, type), QS_CELL(avx512vnni, op, type)}},
+#define QS_LINE(op, type, sse2, avx2, avx512, avx512vnni, simd128, neon)                                 \
+  {#type,                                                                                                \
+   {QS_CELL(ref, op, type), QS_CELL(sse2, op, type), QS_CELL(avx2, op, type), QS_CELL(avx512, op, type), \
+    QS_CELL(avx512vnni, op, type)}},
 #elif defined(__wasm_simd128__)
 #define QS_LINE(op, type, sse2, avx2, avx512, avx512vnni, simd128, neon) \
   {#type, {QS_CELL(ref, op, type), QS_CELL(simd128, op, type)}},
 #elif defined(__aarch64__)
-#define QS_LINE(op, type, sse2, avx2, avx512, avx512vnni, simd128, neon) {#type, {QS_CELL(ref, op, type), QS_CELL(neon, op, type)}},
+#define QS_LINE(op, type, sse2, avx2, avx512, avx512vnni, simd128, neon) \
+  {#type, {QS_CELL(ref, op, type), QS_CELL(neon, op, type)}},
 #else
 #define QS_LINE(op, type, sse2, avx2, avx512, avx512vnni, simd128, neon) {#type, {QS_CELL(ref, op, type)}},
 #endif

@@ -1,6 +1,7 @@
 // The C interface: tables built from the .inc files, checks, and loops over rows. No algorithm lives here.
 #include "include/kernels.h"
 #include "columns.h"
+#include "product/product.h"
 #include "quant/types.h"
 #include "vector/vector.h"
 
@@ -76,12 +77,14 @@ const Vector& vector_of(int32_t isa) {
 
 namespace {
 
-#define KERNEL(type, sse2, avx2, avx512, avx512vnni, simd128, neon) QS_LINE(quantize, type, sse2, avx2, avx512, avx512vnni, simd128, neon)
+#define KERNEL(type, sse2, avx2, avx512, avx512vnni, simd128, neon) \
+  QS_LINE(quantize, type, sse2, avx2, avx512, avx512vnni, simd128, neon)
 const KernelLine<QuantizeRow> kQuantize[] = {
 #include "quantize/kernels.inc"
 };
 #undef KERNEL
-#define KERNEL(type, sse2, avx2, avx512, avx512vnni, simd128, neon) QS_LINE(dequantize, type, sse2, avx2, avx512, avx512vnni, simd128, neon)
+#define KERNEL(type, sse2, avx2, avx512, avx512vnni, simd128, neon) \
+  QS_LINE(dequantize, type, sse2, avx2, avx512, avx512vnni, simd128, neon)
 const KernelLine<DequantizeRow> kDequantize[] = {
 #include "dequantize/kernels.inc"
 };
@@ -265,6 +268,7 @@ const char* qs_kernel_name(int32_t operation, size_t type_index, size_t isa) {
   if (type_index >= kTypeCount || isa >= kIsaCount) return nullptr;
   if (operation == QS_QUANTIZE) return find_line(kQuantize, kTypes[type_index].kernel_name).kernels[isa].isa;
   if (operation == QS_DEQUANTIZE) return find_line(kDequantize, kTypes[type_index].kernel_name).kernels[isa].isa;
+  if (operation == QS_PRODUCT) return qs::product_kernel(kTypes[type_index].id, isa).isa;
   return nullptr;
 }
 

@@ -53,7 +53,7 @@ const OPERATIONS = ['quantize', 'dequantize', 'product', 'vector'];
 
 const AVX512 = ['-mavx512f', '-mavx512bw', '-mavx512dq', '-mavx512vl', '-mavx2', '-mf16c'];
 
-/** Flags per instruction set of a processor family. */
+/** Flags per instruction set of a processor family; an operation without a file for one is served by a lesser one. */
 const ISAS = {
   x64: {
     sse2: [],

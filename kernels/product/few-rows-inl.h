@@ -47,16 +47,21 @@ void few_256(const ProductJob& job) {
           const Block& block = *reinterpret_cast<const Block*>(at);
           const Scales256 all = Format::template scales<Few>(block);
           const auto scales = Few::template scales_of<Format::sub>(all.scales);
-          Few::I sum[count];
-          for (size_t k = 0; k < count; ++k) sum[k] = Few::zero_i();
+          Few::I sum[count], chains[count][Few::chains];
+          for (size_t k = 0; k < count; ++k) {
+            for (Few::I& chain : chains[k]) chain = Few::zero_i();
+          }
           unrolled<8>([&](auto j) __attribute__((always_inline)) {
             const U8x32 codes = Format::template codes<Few, j>(block);
             for (size_t k = 0; k < count; ++k) {
               const int8_t* x = inputs[k].codes + 256 * u + 32 * j;
-              sum[k] = Few::template add_scaled_dot<Format, j>(sum[k], codes, x, scales);
+              Few::I& chain = chains[k][j % Few::chains];
+              chain = Few::template add_scaled_dot<Format, j>(chain, codes, x, scales);
             }
           });
           for (size_t k = 0; k < count; ++k) {
+            sum[k] = chains[k][0];
+            for (size_t c = 1; c < Few::chains; ++c) sum[k] = Few::add_i(sum[k], chains[k][c]);
             if (Format::mins != Mins::kNone) {
               const Few::I under = Few::dot_mins(all.mins, inputs[k].sums + 16 * u);
               if (Format::mins == Mins::kOffset) {

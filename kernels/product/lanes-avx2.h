@@ -14,7 +14,7 @@ struct Avx2Lanes {
   using F = __m256;
   using I = __m256i;
   static constexpr size_t rows = 8, float_lanes = 8;
-  static constexpr size_t float_sums = 8;  // F that stay in registers beside what is multiplied
+  static constexpr size_t float_sums = 8;                   // F that stay in registers beside what is multiplied
   static constexpr size_t float_rows = 2, float_group = 3;  // rows and inputs multiplied together where there are many
   // Inputs multiplied together with a panel: each needs two accumulators, and sixteen registers hold four pairs and the
   // rest.
@@ -115,6 +115,8 @@ struct Avx2Lanes {
     const I halved = _mm256_permute4x64_epi64(_mm256_shuffle_epi8(all, gather), 0xd8);
     return {_mm256_unpacklo_epi16(halved, halved), _mm256_unpackhi_epi16(halved, halved)};
   }
+
+  static constexpr size_t chains = 1;  // sums of one unit that are added to in turn
 
   template <size_t j>
   static I scale_of_chunk(const Scales& scales) {

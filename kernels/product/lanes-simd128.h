@@ -23,7 +23,7 @@ struct Lanes {
     v128_t low, high;
   };
   static constexpr size_t rows = 8, float_lanes = 8;
-  static constexpr size_t float_sums = 4;  // F that stay in registers beside what is multiplied
+  static constexpr size_t float_sums = 4;                   // F that stay in registers beside what is multiplied
   static constexpr size_t float_rows = 2, float_group = 3;  // rows and inputs multiplied together where there are many
 #if defined(__wasm_relaxed_simd__)
   static constexpr bool has_byte_pairs = true;
@@ -110,12 +110,12 @@ struct Lanes {
     const v128_t first = scale<2 * j>(scales), second = scale<2 * j + 1>(scales);
     if constexpr (has_byte_pairs && !Format::is_signed) {
       return add_i(sum, {wasm_i32x4_dot_i16x8(byte_pairs(of<0>(codes), wasm_v128_load(x)), first),
-              wasm_i32x4_dot_i16x8(byte_pairs(of<1>(codes), wasm_v128_load(x + 16)), second)});
+                         wasm_i32x4_dot_i16x8(byte_pairs(of<1>(codes), wasm_v128_load(x + 16)), second)});
     } else {
       return add_i(sum, {wasm_i32x4_add(wide_dot<Format, false>(of<0>(codes), x, first),
-                             wide_dot<Format, true>(of<0>(codes), x, first)),
-              wasm_i32x4_add(wide_dot<Format, false>(of<1>(codes), x + 16, second),
-                             wide_dot<Format, true>(of<1>(codes), x + 16, second))});
+                                        wide_dot<Format, true>(of<0>(codes), x, first)),
+                         wasm_i32x4_add(wide_dot<Format, false>(of<1>(codes), x + 16, second),
+                                        wide_dot<Format, true>(of<1>(codes), x + 16, second))});
     }
   }
 
@@ -191,7 +191,8 @@ struct Lanes {
   // mins: a pair per row; sums: one pair for all.
   static I add_mins(I below, const int16_t* mins, const int16_t* sums) {
     const v128_t both = wasm_v128_load32_splat(sums);
-    return add_i(below, {wasm_i32x4_dot_i16x8(wasm_v128_load(mins), both), wasm_i32x4_dot_i16x8(wasm_v128_load(mins + 8), both)});
+    return add_i(below, {wasm_i32x4_dot_i16x8(wasm_v128_load(mins), both),
+                         wasm_i32x4_dot_i16x8(wasm_v128_load(mins + 8), both)});
   }
 
   // whole[k] += scales * sum over `groups` times four columns, of which `fit` can be added in 16 bits.

@@ -19,7 +19,7 @@ constexpr size_t few_lanes() {
   return Format::input == Input::kBlocks256 ? 4 : 2;
 }
 constexpr size_t kTileUnits256 = 4, kTileUnits32 = 32;  // 1,024 columns
-constexpr size_t kP = Lanes::rows;  // of a panel
+constexpr size_t kP = Lanes::rows;                      // of a panel
 constexpr size_t kPanels = qs::kProductRows / kP;
 
 // ---- Many inputs ----

@@ -3,11 +3,12 @@
 //
 // KERNEL(type, sse2, avx2, avx512, avx512vnni, simd128, neon): for each instruction set, whose code serves it.
 
-#define QS_KERNEL_NAME_(op, type, isa)                  op##_row_##type##_##isa
-#define QS_KERNEL_NAME(op, type, isa)                   QS_KERNEL_NAME_(op, type, isa)
-#define QS_SERVE_(isa, type)                            QS_SERVE_##isa(type)
-#define QS_SERVE(isa, type)                             QS_SERVE_(isa, type)
-#define KERNEL(type, sse2, avx2, avx512, avx512vnni, simd128, neon) QS_SERVE(QS_COLUMN(sse2, avx2, avx512, avx512vnni, simd128, neon), type)
+#define QS_KERNEL_NAME_(op, type, isa) op##_row_##type##_##isa
+#define QS_KERNEL_NAME(op, type, isa)  QS_KERNEL_NAME_(op, type, isa)
+#define QS_SERVE_(isa, type)           QS_SERVE_##isa(type)
+#define QS_SERVE(isa, type)            QS_SERVE_(isa, type)
+#define KERNEL(type, sse2, avx2, avx512, avx512vnni, simd128, neon) \
+  QS_SERVE(QS_COLUMN(sse2, avx2, avx512, avx512vnni, simd128, neon), type)
 
 #define QS_SERVE_ref(type)
 #ifdef QS_ISA_sse2
