@@ -1,22 +1,23 @@
-// The columns of every kernels.inc: the instruction sets of this build, worst first, and the macros that turn a line
-// KERNEL(type, sse2, avx2, avx512, simd128, neon) into declarations and into a row of function pointers.
+// The columns of every kernels.inc: the instruction sets of this build, worst first, with whose vector functions serve
+// them (kernels/vector), and the macros that turn a line
+// KERNEL(type, sse2, avx2, avx512, avx512vnni, simd128, neon) into declarations and into a row of function pointers.
 #pragma once
 
 #include <stddef.h>
 
 #if defined(__x86_64__) || defined(_M_X64)
-#define QS_ISAS(X) X(sse2) X(avx2) X(avx512)
+#define QS_ISAS(X) X(sse2, sse2) X(avx2, avx2) X(avx512, avx512) X(avx512vnni, avx512)
 #elif defined(__wasm_simd128__)
-#define QS_ISAS(X) X(simd128)
+#define QS_ISAS(X) X(simd128, simd128)
 #elif defined(__aarch64__)
-#define QS_ISAS(X) X(neon)
+#define QS_ISAS(X) X(neon, neon)
 #else
 #define QS_ISAS(X)
 #endif
 
 namespace {
 
-#define QS_NAME(isa) #isa,
+#define QS_NAME(isa, vector) #isa,
 constexpr const char* kIsaNames[] = {"ref", QS_ISAS(QS_NAME)};
 #undef QS_NAME
 constexpr size_t kIsaCount = sizeof kIsaNames / sizeof *kIsaNames;
@@ -25,11 +26,12 @@ constexpr size_t kIsaCount = sizeof kIsaNames / sizeof *kIsaNames;
 
 // Every kernel any column may name; those of other processors are declared and never used.
 #define QS_DECLARE(op, type, isa, arguments) void op##_row_##type##_##isa arguments;
-#define QS_DECLARE_ALL(op, type, arguments) \
-  QS_DECLARE(op, type, sse2, arguments)     \
-  QS_DECLARE(op, type, avx2, arguments)     \
-  QS_DECLARE(op, type, avx512, arguments)   \
-  QS_DECLARE(op, type, simd128, arguments)  \
+#define QS_DECLARE_ALL(op, type, arguments)   \
+  QS_DECLARE(op, type, sse2, arguments)       \
+  QS_DECLARE(op, type, avx2, arguments)       \
+  QS_DECLARE(op, type, avx512, arguments)     \
+  QS_DECLARE(op, type, avx512vnni, arguments) \
+  QS_DECLARE(op, type, simd128, arguments)    \
   QS_DECLARE(op, type, neon, arguments)
 
 namespace {
@@ -55,6 +57,8 @@ struct KernelLine {
   { op##_row_##type##_avx2, "avx2" }
 #define QS_CELL_avx512(op, type) \
   { op##_row_##type##_avx512, "avx512" }
+#define QS_CELL_avx512vnni(op, type) \
+  { op##_row_##type##_avx512vnni, "avx512vnni" }
 #define QS_CELL_simd128(op, type) \
   { op##_row_##type##_simd128, "simd128" }
 #define QS_CELL_neon(op, type) \
@@ -62,15 +66,18 @@ struct KernelLine {
 #define QS_CELL(isa, op, type) QS_CELL_##isa(op, type)
 
 #if defined(__x86_64__) || defined(_M_X64)
-#define QS_LINE(op, type, sse2, avx2, avx512, simd128, neon) \
-  {#type, {QS_CELL(ref, op, type), QS_CELL(sse2, op, type), QS_CELL(avx2, op, type), QS_CELL(avx512, op, type)}},
+#define QS_LINE(op, type, sse2, avx2, avx512, avx512vnni, simd128, neon)                                 \
+  {#type,                                                                                                \
+   {QS_CELL(ref, op, type), QS_CELL(sse2, op, type), QS_CELL(avx2, op, type), QS_CELL(avx512, op, type), \
+    QS_CELL(avx512vnni, op, type)}},
 #elif defined(__wasm_simd128__)
-#define QS_LINE(op, type, sse2, avx2, avx512, simd128, neon) \
+#define QS_LINE(op, type, sse2, avx2, avx512, avx512vnni, simd128, neon) \
   {#type, {QS_CELL(ref, op, type), QS_CELL(simd128, op, type)}},
 #elif defined(__aarch64__)
-#define QS_LINE(op, type, sse2, avx2, avx512, simd128, neon) {#type, {QS_CELL(ref, op, type), QS_CELL(neon, op, type)}},
+#define QS_LINE(op, type, sse2, avx2, avx512, avx512vnni, simd128, neon) \
+  {#type, {QS_CELL(ref, op, type), QS_CELL(neon, op, type)}},
 #else
-#define QS_LINE(op, type, sse2, avx2, avx512, simd128, neon) {#type, {QS_CELL(ref, op, type)}},
+#define QS_LINE(op, type, sse2, avx2, avx512, avx512vnni, simd128, neon) {#type, {QS_CELL(ref, op, type)}},
 #endif
 
 constexpr bool same_text(const char* a, const char* b) {

@@ -1,6 +1,7 @@
 // The C interface: tables built from the .inc files, checks, and loops over rows. No algorithm lives here.
 #include "include/kernels.h"
 #include "columns.h"
+#include "product/product.h"
 #include "quant/types.h"
 #include "vector/vector.h"
 
@@ -21,6 +22,8 @@ bool isa_available(size_t isa) {
     case 3:
       return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
              __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    case 4:
+      return isa_available(3) && __builtin_cpu_supports("avx512vnni");
     default:
       return false;
   }
@@ -43,12 +46,12 @@ size_t best_isa() {
 
 namespace qs {
 
-#define QS_DECLARE_VECTOR(isa) extern const Vector vector_##isa;
-QS_DECLARE_VECTOR(ref)
+#define QS_DECLARE_VECTOR(isa, vector) extern const Vector vector_##vector;
+QS_DECLARE_VECTOR(ref, ref)
 QS_ISAS(QS_DECLARE_VECTOR)
 
 const Vector& vector_of(int32_t isa) {
-#define QS_VECTOR(isa) &vector_##isa,
+#define QS_VECTOR(isa, vector) &vector_##vector,
   static const Vector* const tables[] = {&vector_ref, QS_ISAS(QS_VECTOR)};
   return *tables[isa == QS_ISA_BEST ? best_isa() : static_cast<size_t>(isa)];
 }
@@ -63,23 +66,25 @@ const Vector& vector_of(int32_t isa) {
 #include "quant/types.inc"
 #undef TYPE
 
-#define KERNEL(type, sse2, avx2, avx512, simd128, neon) \
+#define KERNEL(type, sse2, avx2, avx512, avx512vnni, simd128, neon) \
   QS_DECLARE_ALL(quantize, type, (const float* source, void* target, size_t columns, const float* importance))
 #include "quantize/kernels.inc"
 #undef KERNEL
-#define KERNEL(type, sse2, avx2, avx512, simd128, neon) \
+#define KERNEL(type, sse2, avx2, avx512, avx512vnni, simd128, neon) \
   QS_DECLARE_ALL(dequantize, type, (const void* source, float* target, size_t columns))
 #include "dequantize/kernels.inc"
 #undef KERNEL
 
 namespace {
 
-#define KERNEL(type, sse2, avx2, avx512, simd128, neon) QS_LINE(quantize, type, sse2, avx2, avx512, simd128, neon)
+#define KERNEL(type, sse2, avx2, avx512, avx512vnni, simd128, neon) \
+  QS_LINE(quantize, type, sse2, avx2, avx512, avx512vnni, simd128, neon)
 const KernelLine<QuantizeRow> kQuantize[] = {
 #include "quantize/kernels.inc"
 };
 #undef KERNEL
-#define KERNEL(type, sse2, avx2, avx512, simd128, neon) QS_LINE(dequantize, type, sse2, avx2, avx512, simd128, neon)
+#define KERNEL(type, sse2, avx2, avx512, avx512vnni, simd128, neon) \
+  QS_LINE(dequantize, type, sse2, avx2, avx512, avx512vnni, simd128, neon)
 const KernelLine<DequantizeRow> kDequantize[] = {
 #include "dequantize/kernels.inc"
 };
@@ -263,6 +268,7 @@ const char* qs_kernel_name(int32_t operation, size_t type_index, size_t isa) {
   if (type_index >= kTypeCount || isa >= kIsaCount) return nullptr;
   if (operation == QS_QUANTIZE) return find_line(kQuantize, kTypes[type_index].kernel_name).kernels[isa].isa;
   if (operation == QS_DEQUANTIZE) return find_line(kDequantize, kTypes[type_index].kernel_name).kernels[isa].isa;
+  if (operation == QS_PRODUCT) return qs::product_kernel(kTypes[type_index].id, isa).isa;
   return nullptr;
 }
 

@@ -51,12 +51,15 @@ const SHARED_SOURCES = [...ENGINE_SOURCES, 'quant/codebooks/neighbours.cc', 'qua
 /** Folders with a file per instruction set, <operation>/<isa>.cc, where there is one. */
 const OPERATIONS = ['quantize', 'dequantize', 'product', 'vector'];
 
-/** Flags per instruction set of a processor family. */
+const AVX512 = ['-mavx512f', '-mavx512bw', '-mavx512dq', '-mavx512vl', '-mavx2', '-mf16c'];
+
+/** Flags per instruction set of a processor family; an operation without a file for one is served by a lesser one. */
 const ISAS = {
   x64: {
     sse2: [],
     avx2: ['-mavx2', '-mf16c'],
-    avx512: ['-mavx512f', '-mavx512bw', '-mavx512dq', '-mavx512vl', '-mavx2', '-mf16c'],
+    avx512: AVX512,
+    avx512vnni: [...AVX512, '-mavx512vnni'],
   },
   arm64: { neon: [] },
 };

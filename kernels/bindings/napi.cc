@@ -157,8 +157,8 @@ bool set_kernels(napi_env env, napi_value object, const char* key, qs_operation 
   return napi_set_named_property(env, object, key, list) == napi_ok;
 }
 
-// describe() -> { abi, isas: [{ name, available }], types: [{ id, name, blockSize, blockBytes, quantize, dequantize }]
-// }
+// describe() -> { abi, isas: [{ name, available }], types: [{ id, name, blockSize, blockBytes, quantize, dequantize,
+// product }] }
 napi_value describe(napi_env env, napi_callback_info) {
   napi_value result, isas, types;
   bool ok = napi_create_object(env, &result) == napi_ok && napi_create_array(env, &isas) == napi_ok &&
@@ -176,6 +176,7 @@ napi_value describe(napi_env env, napi_callback_info) {
          set_number(env, type, "blockSize", static_cast<double>(qs_type_block_size(i))) &&
          set_number(env, type, "blockBytes", static_cast<double>(qs_type_block_bytes(i))) &&
          set_kernels(env, type, "quantize", QS_QUANTIZE, i) && set_kernels(env, type, "dequantize", QS_DEQUANTIZE, i) &&
+         set_kernels(env, type, "product", QS_PRODUCT, i) &&
          napi_set_element(env, types, static_cast<uint32_t>(i), type) == napi_ok;
   }
   ok = ok && napi_set_named_property(env, result, "isas", isas) == napi_ok &&

@@ -52,7 +52,7 @@ typedef enum qs_status {
 // "kernel/bad-length" and the like: stable codes for callers that report them.
 const char* qs_status_code(int32_t status);
 
-typedef enum qs_operation { QS_QUANTIZE = 0, QS_DEQUANTIZE = 1 } qs_operation;
+typedef enum qs_operation { QS_QUANTIZE = 0, QS_DEQUANTIZE = 1, QS_PRODUCT = 2 } qs_operation;
 
 // Elementary functions of a model's forward pass, in float32: the same bits on every instruction set. GELU is the tanh
 // form between binary16 values, as llama.cpp computes it.

@@ -10,20 +10,22 @@ using namespace qs;
   void prepare_row_##type##_ref_kernel(const float* values, size_t columns, void* row);
 #include "quant/types.inc"
 #undef TYPE
-#define KERNEL(type, sse2, avx2, avx512, simd128, neon)  \
-  QS_DECLARE_ALL(product, type, (const ProductJob& job)) \
+#define KERNEL(type, sse2, avx2, avx512, avx512vnni, simd128, neon) \
+  QS_DECLARE_ALL(product, type, (const ProductJob& job))            \
   QS_DECLARE_ALL(prepare, type, (const float* values, size_t columns, void* row))
 #include "product/kernels.inc"
 #undef KERNEL
 
 namespace {
 
-#define KERNEL(type, sse2, avx2, avx512, simd128, neon) QS_LINE(product, type, sse2, avx2, avx512, simd128, neon)
+#define KERNEL(type, sse2, avx2, avx512, avx512vnni, simd128, neon) \
+  QS_LINE(product, type, sse2, avx2, avx512, avx512vnni, simd128, neon)
 constexpr KernelLine<Product> kProduct[] = {
 #include "product/kernels.inc"
 };
 #undef KERNEL
-#define KERNEL(type, sse2, avx2, avx512, simd128, neon) QS_LINE(prepare, type, sse2, avx2, avx512, simd128, neon)
+#define KERNEL(type, sse2, avx2, avx512, avx512vnni, simd128, neon) \
+  QS_LINE(prepare, type, sse2, avx2, avx512, avx512vnni, simd128, neon)
 constexpr KernelLine<PrepareInput> kPrepare[] = {
 #include "product/kernels.inc"
 };

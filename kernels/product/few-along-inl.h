@@ -101,8 +101,7 @@ void few_256(const ProductJob& job) {
       unrolled<8>([&](auto j) __attribute__((always_inline)) {
         const U8x32 codes = Format::template codes<Lanes, j>(block);
         for (size_t k = 0; k < count; ++k) {
-          sums[k] = Lanes::add_i(sums[k],
-                                 Lanes::template scaled_dot<Format, j>(codes, x[k].codes + 256 * b + 32 * j, scales));
+          sums[k] = Lanes::template add_scaled_dot<Format, j>(sums[k], codes, x[k].codes + 256 * b + 32 * j, scales);
         }
       });
       const float d = Lanes::half(Format::d(block)) * Format::factor;

@@ -15,8 +15,8 @@ namespace {
 
 // Numbers of binary16, one of each row.
 template <class HalfOf>
-[[gnu::always_inline]] inline Lanes::F halves_of(const HalfOf& half) {
-  return Lanes::halves(half(0), half(1), half(2), half(3), half(4), half(5), half(6), half(7));
+[[gnu::always_inline]] inline Few::F halves_of(const HalfOf& half) {
+  return Few::halves(half(0), half(1), half(2), half(3), half(4), half(5), half(6), half(7));
 }
 
 // Units of a row that are multiplied before the next row's, so that a processor sees a stream: of rows of 1,536 in
@@ -35,32 +35,37 @@ void few_256(const ProductJob& job) {
   each_few(job, [&](size_t first, size_t stride, size_t rows) {
     const uint8_t* weights = job.weights + first * job.row_bytes;
     Ahead ahead(weights, kR * stride);
-    Lanes::F totals[count];
-    for (size_t k = 0; k < count; ++k) totals[k] = Lanes::set(0.0f);
+    Few::F totals[count];
+    for (size_t k = 0; k < count; ++k) totals[k] = Few::set(0.0f);
     for (size_t from = 0; from < units; from += tile) {
       const size_t to = units - from < tile ? units : from + tile;
-      Lanes::I sums[count][kRowUnits][kR], below[count][kRowUnits][kR];
+      Few::I sums[count][kRowUnits][kR], below[count][kRowUnits][kR];
       for (size_t r = 0; r < kR; ++r) {
         const uint8_t* at = weights + r * stride + from * sizeof(Block);
         for (size_t u = from; u < to; ++u, at += sizeof(Block)) {
           ahead.template step<sizeof(Block)>();
           const Block& block = *reinterpret_cast<const Block*>(at);
-          const Scales256 all = Format::template scales<Lanes>(block);
-          const auto scales = Lanes::template scales_of<Format::sub>(all.scales);
-          Lanes::I sum[count];
-          for (size_t k = 0; k < count; ++k) sum[k] = Lanes::zero_i();
+          const Scales256 all = Format::template scales<Few>(block);
+          const auto scales = Few::template scales_of<Format::sub>(all.scales);
+          Few::I sum[count], chains[count][Few::chains];
+          for (size_t k = 0; k < count; ++k) {
+            for (Few::I& chain : chains[k]) chain = Few::zero_i();
+          }
           unrolled<8>([&](auto j) __attribute__((always_inline)) {
-            const U8x32 codes = Format::template codes<Lanes, j>(block);
+            const U8x32 codes = Format::template codes<Few, j>(block);
             for (size_t k = 0; k < count; ++k) {
               const int8_t* x = inputs[k].codes + 256 * u + 32 * j;
-              sum[k] = Lanes::add_i(sum[k], Lanes::template scaled_dot<Format, j>(codes, x, scales));
+              Few::I& chain = chains[k][j % Few::chains];
+              chain = Few::template add_scaled_dot<Format, j>(chain, codes, x, scales);
             }
           });
           for (size_t k = 0; k < count; ++k) {
+            sum[k] = chains[k][0];
+            for (size_t c = 1; c < Few::chains; ++c) sum[k] = Few::add_i(sum[k], chains[k][c]);
             if (Format::mins != Mins::kNone) {
-              const Lanes::I under = Lanes::dot_mins(all.mins, inputs[k].sums + 16 * u);
+              const Few::I under = Few::dot_mins(all.mins, inputs[k].sums + 16 * u);
               if (Format::mins == Mins::kOffset) {
-                sum[k] = Lanes::sub_i(sum[k], under);
+                sum[k] = Few::sub_i(sum[k], under);
               } else {
                 below[k][u - from][r] = under;
               }
@@ -73,29 +78,29 @@ void few_256(const ProductJob& job) {
         const auto block = [&](size_t r) -> const Block& {
           return reinterpret_cast<const Block*>(weights + r * stride)[u];
         };
-        const Lanes::F halves = halves_of([&](size_t r) { return Format::d(block(r)); });
-        const Lanes::F d = Lanes::mul(halves, Lanes::set(Format::factor));
+        const Few::F halves = halves_of([&](size_t r) { return Format::d(block(r)); });
+        const Few::F d = Few::mul(halves, Few::set(Format::factor));
         for (size_t k = 0; k < count; ++k) {
-          const Lanes::F scale = Lanes::set(inputs[k].scales[u]);
-          const Lanes::F whole = Lanes::to_float(Lanes::totals([&](size_t r) { return sums[k][u - from][r]; }));
-          totals[k] = Lanes::add(totals[k], Lanes::mul(Lanes::mul(d, scale), whole));
+          const Few::F scale = Few::set(inputs[k].scales[u]);
+          const Few::F whole = Few::to_float(Few::totals([&](size_t r) { return sums[k][u - from][r]; }));
+          totals[k] = Few::add(totals[k], Few::mul(Few::mul(d, scale), whole));
           if constexpr (Format::mins == Mins::kMinimum) {
-            const Lanes::F m = halves_of([&](size_t r) { return Format::m(block(r)); });
-            const Lanes::F under = Lanes::to_float(Lanes::totals([&](size_t r) { return below[k][u - from][r]; }));
-            totals[k] = Lanes::sub(totals[k], Lanes::mul(Lanes::mul(m, scale), under));
+            const Few::F m = halves_of([&](size_t r) { return Format::m(block(r)); });
+            const Few::F under = Few::to_float(Few::totals([&](size_t r) { return below[k][u - from][r]; }));
+            totals[k] = Few::sub(totals[k], Few::mul(Few::mul(m, scale), under));
           }
         }
       }
     }
-    for (size_t k = 0; k < count; ++k) Lanes::store_some(job.lanes[k].output + first, totals[k], rows);
+    for (size_t k = 0; k < count; ++k) Few::store_some(job.lanes[k].output + first, totals[k], rows);
   });
 }
 
-// The whole sums of integers of a unit in kR rows, for each input; L is Lanes, which may have a way of its own for two
+// The whole sums of integers of a unit in kR rows, for each input; L is Few, which may have a way of its own for two
 // rows of a format.
 template <class Format, size_t count, class L, class BlockOf>
 [[gnu::always_inline]] inline void unit_totals(const BlockOf& block, size_t index, const int8_t* const* codes,
-                                               Lanes::I* whole) {
+                                               Few::I* whole) {
   if constexpr (requires { L::paired(block(0), block(0)); }) {
     typename L::PairedCodes pairs[4];
     for (size_t p = 0; p < 4; ++p) pairs[p] = L::paired(block(p), block(p + 4));
@@ -117,8 +122,8 @@ void few_32(const ProductJob& job) {
   each_few(job, [&](size_t first, size_t stride, size_t rows) {
     const uint8_t* weights = job.weights + first * job.row_bytes;
     Ahead ahead(weights, kR * stride);
-    Lanes::F totals[count];
-    for (size_t k = 0; k < count; ++k) totals[k] = Lanes::set(0.0f);
+    Few::F totals[count];
+    for (size_t k = 0; k < count; ++k) totals[k] = Few::set(0.0f);
     for (size_t u = 0; u < job.columns / 32 * Format::parts; ++u) {
       const size_t chunk = u / Format::parts, index = u % Format::units;
       if (index == 0) ahead.template step<kR * sizeof(Block)>();
@@ -127,29 +132,29 @@ void few_32(const ProductJob& job) {
       };
       const int8_t* codes[count];
       for (size_t k = 0; k < count; ++k) codes[k] = Blocks32::of(job.lanes[k].input, job.columns).codes + 32 * chunk;
-      Lanes::I whole[count];
-      unit_totals<Format, count, Lanes>(block, index, codes, whole);
-      Lanes::F d;
+      Few::I whole[count];
+      unit_totals<Format, count, Few>(block, index, codes, whole);
+      Few::F d;
       if constexpr (requires(Block own) { Format::scale(own, index); }) {
         const auto scale = [&](size_t r) { return Format::scale(block(r), index); };
-        d = Lanes::set_all(scale(0), scale(1), scale(2), scale(3), scale(4), scale(5), scale(6), scale(7));
+        d = Few::set_all(scale(0), scale(1), scale(2), scale(3), scale(4), scale(5), scale(6), scale(7));
       } else {
         d = halves_of([&](size_t r) { return block(r).d; });
       }
       for (size_t k = 0; k < count; ++k) {
         const Blocks32 x = Blocks32::of(job.lanes[k].input, job.columns);
-        const Lanes::F scale = Lanes::set(x.scales[chunk]);
-        if (Format::offset != 0) whole[k] = Lanes::sub_i(whole[k], Lanes::set_i(Format::offset * x.sums[chunk]));
-        totals[k] = Lanes::add(totals[k], Lanes::mul(Lanes::mul(d, scale), Lanes::to_float(whole[k])));
+        const Few::F scale = Few::set(x.scales[chunk]);
+        if (Format::offset != 0) whole[k] = Few::sub_i(whole[k], Few::set_i(Format::offset * x.sums[chunk]));
+        totals[k] = Few::add(totals[k], Few::mul(Few::mul(d, scale), Few::to_float(whole[k])));
         if constexpr (Format::has_minimum) {
-          const Lanes::F m = halves_of([&](size_t r) { return block(r).m; });
-          const Lanes::F ones = Lanes::set(static_cast<float>(x.sums[chunk]));
-          totals[k] = Lanes::add(totals[k], Lanes::mul(Lanes::mul(m, scale), ones));
+          const Few::F m = halves_of([&](size_t r) { return block(r).m; });
+          const Few::F ones = Few::set(static_cast<float>(x.sums[chunk]));
+          totals[k] = Few::add(totals[k], Few::mul(Few::mul(m, scale), ones));
         }
       }
       if (index == Format::units - 1) weights += sizeof(Block);
     }
-    for (size_t k = 0; k < count; ++k) Lanes::store_some(job.lanes[k].output + first, totals[k], rows);
+    for (size_t k = 0; k < count; ++k) Few::store_some(job.lanes[k].output + first, totals[k], rows);
   });
 }
 

@@ -12,8 +12,10 @@ using qs::ProductLane;
 
 // A block of rows x inputs keeps its sixteen partial sums per product in scratch between tiles of columns: 24 inputs of
 // 1,024 floats (96 KB) stay in the second-level cache while the rows pass by.
-constexpr size_t kFloatLanes = 24, kFloatColumns = 1024, kFloatRows = 2, kFloatGroup = 3;
-constexpr size_t kVectors = 16 / Lanes::float_lanes;
+constexpr size_t kFloatLanes = 24, kFloatColumns = 1024;
+constexpr size_t kFloatRows = Lanes::float_rows, kFloatGroup = Lanes::float_group;
+template <class L>  // the lanes of few inputs may differ from those of many
+constexpr size_t kVectors = 16 / L::float_lanes;
 static_assert(qs::kProductRows * kFloatLanes * 16 * sizeof(float) <= qs::kProductScratch, "the sums must fit");
 
 // The rest of a row followed by zeros. A sum is never -0, so adding 0 changes none.
@@ -29,21 +31,21 @@ struct Sixteen {
 
 // Adds the products of columns `from` .. `to`; `before` is called before each sixteen. The sums are this function's own
 // while it runs, so that they stay in registers.
-template <class Format, size_t rows, size_t count, class Before>
+template <class L, class Format, size_t rows, size_t count, class Before>
 void add_floats(const typename Format::Block* const* weights, const float* const* x, size_t from, size_t to,
-                Lanes::F* sums, const Before& before) {
-  constexpr size_t all = rows * count * kVectors;
-  Lanes::F own[all];
+                typename L::F* sums, const Before& before) {
+  constexpr size_t all = rows * count * kVectors<L>;
+  typename L::F own[all];
   unrolled<all>([&](auto i) { own[i] = sums[i]; });
   const auto add = [&](const auto& weights_of, const auto& values_of) __attribute__((always_inline)) {
-    unrolled<kVectors>([&](auto v) __attribute__((always_inline)) {
-      Lanes::F row_vectors[rows];
-      for (size_t r = 0; r < rows; ++r) row_vectors[r] = Lanes::load_weights(weights_of(r) + v * Lanes::float_lanes);
+    unrolled<kVectors<L>>([&](auto v) __attribute__((always_inline)) {
+      typename L::F row_vectors[rows];
+      for (size_t r = 0; r < rows; ++r) row_vectors[r] = L::load_weights(weights_of(r) + v * L::float_lanes);
       for (size_t k = 0; k < count; ++k) {
-        const Lanes::F vector = Lanes::load(values_of(k) + v * Lanes::float_lanes);
+        const typename L::F vector = L::load(values_of(k) + v * L::float_lanes);
         for (size_t r = 0; r < rows; ++r) {
-          Lanes::F& sum = own[(r * count + k) * kVectors + v];
-          sum = Lanes::add(sum, Lanes::mul(row_vectors[r], vector));
+          typename L::F& sum = own[(r * count + k) * kVectors<L> + v];
+          sum = L::add(sum, L::mul(row_vectors[r], vector));
         }
       }
     });
@@ -73,13 +75,13 @@ void few_floats(const ProductJob& job, size_t row) {
   }
   for (size_t k = 0; k < count; ++k) x[k] = static_cast<const float*>(job.lanes[k].input);
   Ahead ahead(job.weights + row * job.row_bytes, rows * job.row_bytes);
-  Lanes::F sums[rows * count * kVectors];
-  for (Lanes::F& sum : sums) sum = Lanes::set(0.0f);
-  add_floats<Format, rows, count>(weights, x, 0, job.columns, sums,
-                                  [&] { ahead.template step<rows * 16 * sizeof(Block)>(); });
+  Few::F sums[rows * count * kVectors<Few>];
+  for (Few::F& sum : sums) sum = Few::set(0.0f);
+  add_floats<Few, Format, rows, count>(weights, x, 0, job.columns, sums,
+                                       [&] { ahead.template step<rows * 16 * sizeof(Block)>(); });
   for (size_t r = 0; r < rows; ++r) {
     for (size_t k = 0; k < count; ++k) {
-      job.lanes[k].output[row + r] = Lanes::fold_16(sums + (r * count + k) * kVectors);
+      job.lanes[k].output[row + r] = Few::fold_16(sums + (r * count + k) * kVectors<Few>);
     }
   }
 }
@@ -88,7 +90,7 @@ void few_floats(const ProductJob& job, size_t row) {
 // with four (F16, two layers of the 0.5B shape, one thread).
 template <class Format, size_t count>
 void few_rows_of_floats(const ProductJob& job) {
-  constexpr size_t kRows = Lanes::float_sums / (kVectors * count);
+  constexpr size_t kRows = Few::float_sums / (kVectors<Few> * count);
   size_t row = job.begin;
   for (; row + kRows <= job.end; row += kRows) few_floats<Format, kRows, count>(job, row);
   for (; row < job.end; ++row) few_floats<Format, 1, count>(job, row);
@@ -100,25 +102,25 @@ template <class Format, size_t rows, size_t count>
 void tile_floats(const ProductJob& job, size_t row, const ProductLane* lanes, size_t from, size_t to, float* stored) {
   const typename Format::Block* weights[rows];
   const float* x[count];
-  Lanes::F sums[rows * count * kVectors];
+  Lanes::F sums[rows * count * kVectors<Lanes>];
   for (size_t r = 0; r < rows; ++r) {
     weights[r] = reinterpret_cast<const typename Format::Block*>(job.weights + (row + r) * job.row_bytes);
     for (size_t k = 0; k < count; ++k) {
       x[k] = static_cast<const float*>(lanes[k].input);
-      for (size_t v = 0; v < kVectors; ++v) {
+      for (size_t v = 0; v < kVectors<Lanes>; ++v) {
         const float* at = stored + (r * kFloatLanes + k) * 16 + v * Lanes::float_lanes;
-        sums[(r * count + k) * kVectors + v] = from == 0 ? Lanes::set(0.0f) : Lanes::load(at);
+        sums[(r * count + k) * kVectors<Lanes> + v] = from == 0 ? Lanes::set(0.0f) : Lanes::load(at);
       }
     }
   }
-  add_floats<Format, rows, count>(weights, x, from, to, sums, [] {});
+  add_floats<Lanes, Format, rows, count>(weights, x, from, to, sums, [] {});
   for (size_t r = 0; r < rows; ++r) {
     for (size_t k = 0; k < count; ++k) {
-      const Lanes::F* sum = sums + (r * count + k) * kVectors;
+      const Lanes::F* sum = sums + (r * count + k) * kVectors<Lanes>;
       if (to == job.columns) {
         lanes[k].output[row + r] = Lanes::fold_16(sum);
       } else {
-        for (size_t v = 0; v < kVectors; ++v) {
+        for (size_t v = 0; v < kVectors<Lanes>; ++v) {
           Lanes::store(stored + (r * kFloatLanes + k) * 16 + v * Lanes::float_lanes, sum[v]);
         }
       }
@@ -126,16 +128,13 @@ void tile_floats(const ProductJob& job, size_t row, const ProductLane* lanes, si
   }
 }
 
-template <class Format, size_t rows>
+// The same for `count` inputs, `most` at most.
+template <class Format, size_t rows, size_t most = kFloatGroup>
 void tile_group(const ProductJob& job, size_t row, size_t lane, size_t count, size_t from, size_t to, float* stored) {
-  const ProductLane* lanes = job.lanes + lane;
-  if (count == 1) {
-    tile_floats<Format, rows, 1>(job, row, lanes, from, to, stored);
-  } else if (count == 2) {
-    tile_floats<Format, rows, 2>(job, row, lanes, from, to, stored);
-  } else {
-    tile_floats<Format, rows, 3>(job, row, lanes, from, to, stored);
+  if constexpr (most > 1) {
+    if (count < most) return tile_group<Format, rows, most - 1>(job, row, lane, count, from, to, stored);
   }
+  tile_floats<Format, rows, most>(job, row, job.lanes + lane, from, to, stored);
 }
 
 template <class Format>
@@ -147,14 +146,15 @@ void many_floats(const ProductJob& job) {
       const size_t lane_end = job.lane_count - lane < kFloatLanes ? job.lane_count : lane + kFloatLanes;
       for (size_t from = 0; from < job.columns; from += kFloatColumns) {
         const size_t to = job.columns - from < kFloatColumns ? job.columns : from + kFloatColumns;
-        for (size_t row = first; row < last; row += kFloatRows) {
+        for (size_t row = first, rows; row < last; row += rows) {
+          rows = last - row < kFloatRows ? 1 : kFloatRows;
           for (size_t k = lane; k < lane_end; k += kFloatGroup) {
             float* sums = stored + ((row - first) * kFloatLanes + (k - lane)) * 16;
             const size_t count = lane_end - k < kFloatGroup ? lane_end - k : kFloatGroup;
-            if (last - row == 1) {
+            if (rows == 1) {
               tile_group<Format, 1>(job, row, k, count, from, to, sums);
             } else {
-              tile_group<Format, 2>(job, row, k, count, from, to, sums);
+              tile_group<Format, kFloatRows>(job, row, k, count, from, to, sums);
             }
           }
         }

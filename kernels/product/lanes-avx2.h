@@ -1,4 +1,4 @@
-// What products need of AVX2 (with F16C): eight rows to a vector.
+// What products need of AVX2 (with F16C): eight rows to a vector. The lanes of AVX-512 are made of them.
 #pragma once
 
 #include <immintrin.h>
@@ -7,16 +7,21 @@
 
 namespace {
 
-struct Lanes {
+struct Avx2Lanes {
+  using Few = Avx2Lanes;  // where one or two inputs are multiplied: eight rows to a vector
+  template <class Format>
+  using Served = Format;
   using F = __m256;
   using I = __m256i;
   static constexpr size_t rows = 8, float_lanes = 8;
-  static constexpr size_t float_sums = 8;  // F that stay in registers beside what is multiplied
+  static constexpr size_t float_sums = 8;                   // F that stay in registers beside what is multiplied
+  static constexpr size_t float_rows = 2, float_group = 3;  // rows and inputs multiplied together where there are many
   // Inputs multiplied together with a panel: each needs two accumulators, and sixteen registers hold four pairs and the
   // rest.
   template <bool is_signed>
   static constexpr size_t group = 4;
-  static constexpr bool has_any_group = true;
+  // How many of the inputs that are left are multiplied together next.
+  static constexpr size_t together(size_t left, size_t group) { return left < group ? left : group; }
 
   static F load(const float* p) { return _mm256_loadu_ps(p); }
   static void store(float* p, F v) { _mm256_storeu_ps(p, v); }
@@ -111,11 +116,18 @@ struct Lanes {
     return {_mm256_unpacklo_epi16(halved, halved), _mm256_unpackhi_epi16(halved, halved)};
   }
 
-  // The products of chunk j, times its scales.
+  static constexpr size_t chains = 1;  // sums of one unit that are added to in turn
+
+  template <size_t j>
+  static I scale_of_chunk(const Scales& scales) {
+    return _mm256_shuffle_epi32(j < 4 ? scales.first : scales.last, j % 4 * 0x55);
+  }
+
+  // Adds the products of chunk j, times its scales.
   template <class Format, size_t j>
-  static I scaled_dot(U8x32 codes, const int8_t* x, const Scales& scales) {
-    const I scale = _mm256_shuffle_epi32(j < 4 ? scales.first : scales.last, j % 4 * 0x55);
-    return _mm256_madd_epi16(pairs<Format>(__builtin_bit_cast(I, codes), load_i(x)), scale);
+  static I add_scaled_dot(I sum, U8x32 codes, const int8_t* x, const Scales& scales) {
+    const I products = pairs<Format>(__builtin_bit_cast(I, codes), load_i(x));
+    return add_i(sum, _mm256_madd_epi16(products, scale_of_chunk<j>(scales)));
   }
 
   static I dot_mins(I16x16 mins, const int16_t* sums) {
@@ -192,8 +204,8 @@ struct Lanes {
     }
   }
 
-  // Sixteen 16-bit values of each row: value 0 of row 0 twice, of row 1 twice, ..
-  static void interleave_twice(const int16_t* source, size_t stride, int16_t* target) {
+  // Sixteen scales of each row, as add_scaled takes them: here scale 0 of row 0 twice, of row 1 twice, ..
+  static void interleave_scales(const int16_t* source, size_t stride, int16_t* target) {
     I low[8], high[8];
     for (size_t r = 0; r < 8; ++r) {
       const I values = load_i(reinterpret_cast<const int8_t*>(source) + r * stride);
@@ -211,8 +223,8 @@ struct Lanes {
   }
 
   // mins: a pair per row; sums: one pair for all.
-  static I multiply_pairs(const int16_t* mins, const int16_t* sums) {
-    return _mm256_madd_epi16(load_i(mins), broadcast(sums));
+  static I add_mins(I below, const int16_t* mins, const int16_t* sums) {
+    return add_i(below, _mm256_madd_epi16(load_i(mins), broadcast(sums)));
   }
 
   // whole[k] += scales * sum over `groups` times four columns, of which `fit` can be added in 16 bits.
@@ -256,7 +268,7 @@ struct Lanes {
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
   }
 
- private:
+ protected:
   static PairedCodes paired_nibbles(const uint8_t* a, const uint8_t* b) {
     const I both = _mm256_set_m128i(_mm_loadu_si128(reinterpret_cast<const __m128i*>(b)),
                                     _mm_loadu_si128(reinterpret_cast<const __m128i*>(a)));

@@ -13,6 +13,9 @@
 namespace {
 
 struct Lanes {
+  using Few = Lanes;
+  template <class Format>
+  using Served = Format;
   struct F {
     v128_t low, high;
   };
@@ -20,7 +23,8 @@ struct Lanes {
     v128_t low, high;
   };
   static constexpr size_t rows = 8, float_lanes = 8;
-  static constexpr size_t float_sums = 4;  // F that stay in registers beside what is multiplied
+  static constexpr size_t float_sums = 4;                   // F that stay in registers beside what is multiplied
+  static constexpr size_t float_rows = 2, float_group = 3;  // rows and inputs multiplied together where there are many
 #if defined(__wasm_relaxed_simd__)
   static constexpr bool has_byte_pairs = true;
 #else
@@ -32,7 +36,9 @@ struct Lanes {
   // Q8_0 and IQ4_XS make 38 with four, 33 and 26 with two.
   template <bool is_signed>
   static constexpr size_t group = has_byte_pairs && !is_signed ? 2 : 4;
-  static constexpr bool has_any_group = false;  // the last inputs of a prompt one by one: less code to ship
+  // How many of the inputs that are left are multiplied together next: the last ones of a prompt one by one, which is
+  // less code to ship.
+  static constexpr size_t together(size_t left, size_t group) { return left < group ? 1 : group; }
 
   static F load(const float* p) { return {wasm_v128_load(p), wasm_v128_load(p + 4)}; }
   static void store(float* p, F v) {
@@ -100,16 +106,16 @@ struct Lanes {
   }
 
   template <class Format, size_t j>
-  static I scaled_dot(U8x32 codes, const int8_t* x, const Scales& scales) {
+  static I add_scaled_dot(I sum, U8x32 codes, const int8_t* x, const Scales& scales) {
     const v128_t first = scale<2 * j>(scales), second = scale<2 * j + 1>(scales);
     if constexpr (has_byte_pairs && !Format::is_signed) {
-      return {wasm_i32x4_dot_i16x8(byte_pairs(of<0>(codes), wasm_v128_load(x)), first),
-              wasm_i32x4_dot_i16x8(byte_pairs(of<1>(codes), wasm_v128_load(x + 16)), second)};
+      return add_i(sum, {wasm_i32x4_dot_i16x8(byte_pairs(of<0>(codes), wasm_v128_load(x)), first),
+                         wasm_i32x4_dot_i16x8(byte_pairs(of<1>(codes), wasm_v128_load(x + 16)), second)});
     } else {
-      return {wasm_i32x4_add(wide_dot<Format, false>(of<0>(codes), x, first),
-                             wide_dot<Format, true>(of<0>(codes), x, first)),
-              wasm_i32x4_add(wide_dot<Format, false>(of<1>(codes), x + 16, second),
-                             wide_dot<Format, true>(of<1>(codes), x + 16, second))};
+      return add_i(sum, {wasm_i32x4_add(wide_dot<Format, false>(of<0>(codes), x, first),
+                                        wide_dot<Format, true>(of<0>(codes), x, first)),
+                         wasm_i32x4_add(wide_dot<Format, false>(of<1>(codes), x + 16, second),
+                                        wide_dot<Format, true>(of<1>(codes), x + 16, second))});
     }
   }
 
@@ -167,7 +173,7 @@ struct Lanes {
   }
 
   // Sixteen 16-bit values of each row: value 0 of row 0 twice, of row 1 twice, ..
-  static void interleave_twice(const int16_t* source, size_t stride, int16_t* target) {
+  static void interleave_scales(const int16_t* source, size_t stride, int16_t* target) {
     for (size_t half = 0; half < 2; ++half) {
       const int8_t* from = reinterpret_cast<const int8_t*>(source) + 4 * half * stride;
       for (size_t c = 0; c < 16; c += 4) {
@@ -183,9 +189,10 @@ struct Lanes {
   }
 
   // mins: a pair per row; sums: one pair for all.
-  static I multiply_pairs(const int16_t* mins, const int16_t* sums) {
+  static I add_mins(I below, const int16_t* mins, const int16_t* sums) {
     const v128_t both = wasm_v128_load32_splat(sums);
-    return {wasm_i32x4_dot_i16x8(wasm_v128_load(mins), both), wasm_i32x4_dot_i16x8(wasm_v128_load(mins + 8), both)};
+    return add_i(below, {wasm_i32x4_dot_i16x8(wasm_v128_load(mins), both),
+                         wasm_i32x4_dot_i16x8(wasm_v128_load(mins + 8), both)});
   }
 
   // whole[k] += scales * sum over `groups` times four columns, of which `fit` can be added in 16 bits.

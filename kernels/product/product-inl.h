@@ -19,32 +19,33 @@ constexpr size_t few_lanes() {
   return Format::input == Input::kBlocks256 ? 4 : 2;
 }
 constexpr size_t kTileUnits256 = 4, kTileUnits32 = 32;  // 1,024 columns
-constexpr size_t kPanels = qs::kProductRows / Lanes::rows;
+constexpr size_t kP = Lanes::rows;                      // of a panel
+constexpr size_t kPanels = qs::kProductRows / kP;
 
 // ---- Many inputs ----
 
 struct alignas(64) Panel256 {
-  int8_t codes[256 * kR];      // columns 4g .. 4g + 3 of row r at 4 * (g * rows + r)
-  int16_t scales[16][2 * kR];  // each twice: for two 16-bit sums of a row
-  int16_t mins[8][2 * kR];     // two of a row after one another
-  float d[kR], m[kR];
+  int8_t codes[256 * kP];      // columns 4g .. 4g + 3 of row r at 4 * (g * rows + r)
+  int16_t scales[16][2 * kP];  // each twice: for two 16-bit sums of a row
+  int16_t mins[8][2 * kP];     // two of a row after one another
+  float d[kP], m[kP];
 };
 
 struct alignas(64) Panel32 {
-  int8_t codes[32 * kR];
-  float d[kR], m[kR];
+  int8_t codes[32 * kP];
+  float d[kP], m[kP];
 };
 
 static_assert(sizeof(Panel256) * kTileUnits256 * kPanels <= qs::kProductScratch, "the tile must fit");
 static_assert(sizeof(Panel32) * kTileUnits32 * kPanels <= qs::kProductScratch, "the tile must fit");
 
-// The address of unit `index` of up to kR rows; rows that the job does not have repeat its last.
+// The address of unit `index` of up to kP rows; rows that the job does not have repeat its last.
 template <class Block>
 struct PanelRows {
-  const Block* row[kR];
+  const Block* row[kP];
 
   PanelRows(const ProductJob& job, size_t first) {
-    for (size_t r = 0; r < kR; ++r) {
+    for (size_t r = 0; r < kP; ++r) {
       const size_t at = first + r < job.end ? first + r : job.end - 1;
       row[r] = reinterpret_cast<const Block*>(job.weights + at * job.row_bytes);
     }
@@ -53,14 +54,14 @@ struct PanelRows {
 
 template <class Format>
 void make_panel(const PanelRows<typename Format::Block>& rows, size_t index, Panel256* panel) {
-  Unit256 units[kR];
-  for (size_t r = 0; r < kR; ++r) {
+  Unit256 units[kP];
+  for (size_t r = 0; r < kP; ++r) {
     unpack<Format, Lanes>(rows.row[r][index], units + r);
     panel->d[r] = units[r].d;
     if (Format::mins == Mins::kMinimum) panel->m[r] = units[r].m;
   }
   Lanes::interleave<256>(units[0].codes, sizeof(Unit256), panel->codes);
-  Lanes::interleave_twice(units[0].scales, sizeof(Unit256), panel->scales[0]);
+  Lanes::interleave_scales(units[0].scales, sizeof(Unit256), panel->scales[0]);
   if (Format::mins != Mins::kNone) {
     Lanes::interleave<32>(reinterpret_cast<const int8_t*>(units[0].mins), sizeof(Unit256),
                           reinterpret_cast<int8_t*>(panel->mins[0]));
@@ -69,8 +70,8 @@ void make_panel(const PanelRows<typename Format::Block>& rows, size_t index, Pan
 
 template <class Format>
 void make_panel(const PanelRows<typename Format::Block>& rows, size_t index, Panel32* panel) {
-  Unit32 units[kR];
-  for (size_t r = 0; r < kR; ++r) {
+  Unit32 units[kP];
+  for (size_t r = 0; r < kP; ++r) {
     unpack<Format, Lanes>(rows.row[r][index / Format::units], index % Format::units, units + r);
     panel->d[r] = units[r].d;
     if (Format::has_minimum) panel->m[r] = units[r].m;
@@ -87,13 +88,13 @@ void multiply_panel(const Panel256& panel, const int8_t* const* codes, const int
   for (size_t k = 0; k < count; ++k) whole[k] = Lanes::zero_i();
   for (size_t s = 0; s < 256 / Format::sub; ++s) {
     Lanes::template add_scaled<Format::is_signed, groups, (fit < groups ? fit : groups), count>(
-        panel.codes + Format::sub * kR * s, codes, Format::sub * s, panel.scales[Format::sub / 16 * s], whole);
+        panel.codes + Format::sub * kP * s, codes, Format::sub * s, panel.scales[Format::sub / 16 * s], whole);
   }
   if (Format::mins != Mins::kNone) {
     for (size_t k = 0; k < count; ++k) below[k] = Lanes::zero_i();
     for (size_t j = 0; j < 8; ++j) {
       for (size_t k = 0; k < count; ++k) {
-        below[k] = Lanes::add_i(below[k], Lanes::multiply_pairs(panel.mins[j], sums[k] + 2 * j));
+        below[k] = Lanes::add_mins(below[k], panel.mins[j], sums[k] + 2 * j);
       }
     }
   }
@@ -167,13 +168,24 @@ void add_panels(const Panel32* panels, const ProductJob& job, const ProductLane*
 template <class Format, size_t count, class Panel>
 void add_group(const Panel* panels, const ProductJob& job, const ProductLane* lanes, size_t row, size_t from,
                size_t to) {
-  const size_t rows = job.end - row < kR ? job.end - row : kR;
+  const size_t rows = job.end - row < kP ? job.end - row : kP;
   Lanes::F totals[count];
   for (size_t k = 0; k < count; ++k) {
     totals[k] = from == 0 ? Lanes::set(0.0f) : Lanes::load_some(lanes[k].output + row, rows);
   }
   add_panels<Format, count>(panels, job, lanes, from, to, totals);
   for (size_t k = 0; k < count; ++k) Lanes::store_some(lanes[k].output + row, totals[k], rows);
+}
+
+// `count` is `most` or one of the smaller numbers that Lanes::together returns.
+template <class Format, size_t most, class Panel>
+void add_groups(const Panel* panels, const ProductJob& job, const ProductLane* lanes, size_t count, size_t row,
+                size_t from, size_t to) {
+  if (count == most) {
+    add_group<Format, most>(panels, job, lanes, row, from, to);
+  } else if constexpr (Lanes::together(most - 1, most) > 0 && most > 1) {
+    add_groups<Format, Lanes::together(most - 1, most)>(panels, job, lanes, count, row, from, to);
+  }
 }
 
 template <class Format, class Panel, size_t tile_units>
@@ -184,26 +196,14 @@ void many(const ProductJob& job, size_t units) {
     const size_t last = job.end - first < qs::kProductRows ? job.end : first + qs::kProductRows;
     for (size_t from = 0; from < units; from += tile_units) {
       const size_t to = units - from < tile_units ? units : from + tile_units;
-      for (size_t row = first, p = 0; row < last; row += kR, ++p) {
+      for (size_t row = first, p = 0; row < last; row += kP, ++p) {
         const PanelRows<typename Format::Block> rows(job, row);
         for (size_t u = from; u < to; ++u) make_panel<Format>(rows, u, tile + p * tile_units + (u - from));
       }
-      for (size_t k = 0; k < job.lane_count; k += group) {
-        const ProductLane* lanes = job.lanes + k;
-        for (size_t row = first, p = 0; row < last; row += kR, ++p) {
-          const Panel* panels = tile + p * tile_units;
-          const size_t left = job.lane_count - k;
-          if (left >= group) {
-            add_group<Format, group>(panels, job, lanes, row, from, to);
-          } else if constexpr (!Lanes::has_any_group) {
-            for (size_t i = 0; i < left; ++i) add_group<Format, 1>(panels, job, lanes + i, row, from, to);
-          } else if (left == 1) {
-            add_group<Format, 1>(panels, job, lanes, row, from, to);
-          } else if (left == 2) {
-            add_group<Format, 2>(panels, job, lanes, row, from, to);
-          } else {
-            add_group<Format, 3>(panels, job, lanes, row, from, to);
-          }
+      for (size_t k = 0, count; k < job.lane_count; k += count) {
+        count = Lanes::together(job.lane_count - k, group);
+        for (size_t row = first, p = 0; row < last; row += kP, ++p) {
+          add_groups<Format, group>(tile + p * tile_units, job, job.lanes + k, count, row, from, to);
         }
       }
     }
@@ -242,11 +242,11 @@ void few(const ProductJob& job) {
 template <class Format>
 void multiply(const ProductJob& job) {
   if (job.lane_count <= few_lanes<Format>()) {
-    few<Format>(job);
+    few<Few::Served<Format>>(job);
   } else if constexpr (Format::input == Input::kBlocks256) {
-    many<Format, Panel256, kTileUnits256>(job, job.columns / 256);
+    many<Lanes::Served<Format>, Panel256, kTileUnits256>(job, job.columns / 256);
   } else if constexpr (Format::input == Input::kBlocks32) {
-    many<Format, Panel32, kTileUnits32>(job, job.columns / 32 * Format::parts);
+    many<Lanes::Served<Format>, Panel32, kTileUnits32>(job, job.columns / 32 * Format::parts);
   } else {
     many_floats<Format>(job);
   }

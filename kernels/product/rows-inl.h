@@ -1,4 +1,4 @@
-// Rows that are multiplied side by side, `Lanes::rows` of them.
+// Rows that are multiplied side by side, `Few::rows` of them.
 #pragma once
 
 #include "product/formats.h"
@@ -8,7 +8,8 @@ namespace {
 
 using qs::ProductJob;
 
-constexpr size_t kR = Lanes::rows;
+using Few = Lanes::Few;
+constexpr size_t kR = Few::rows;
 
 // Eight rows read side by side are no stream that a processor foresees, so what will be needed is asked for. Four rows
 // generated 39.6 tokens/s of Q8_0 in the 0.5B shape with 8 KB ahead and 22.6 without; 1 KB gave 29.4, 4 KB 32.4, 16 KB

@@ -1,6 +1,6 @@
 // Quantize kernels for simd128: which types, says kernels.inc.
 #define QS_ISA_simd128
-#define QS_COLUMN(sse2, avx2, avx512, simd128, neon) simd128
+#define QS_COLUMN(sse2, avx2, avx512, avx512vnni, simd128, neon) simd128
 #include "simd/simd128.h"
 
 #include "quantize/quantize-e2m1-inl.h"

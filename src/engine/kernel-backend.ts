@@ -6,7 +6,8 @@ import { QuantsmithError } from '../core/problem.js';
 /** The number a GGUF file stores for a tensor type; see core/ggml/ggml-type.ts. */
 export type GgmlTypeId = number;
 
-export type KernelOperation = 'quantize' | 'dequantize';
+/** `product`: of weights with activations, what the engine spends its time on. */
+export type KernelOperation = 'quantize' | 'dequantize' | 'product';
 
 /** Elementary functions of a forward pass, in the order of `qs_function`. */
 export const KERNEL_FUNCTIONS = ['exp', 'tanh', 'silu', 'gelu'] as const;
@@ -112,6 +113,7 @@ export interface KernelDescription {
   readonly types: readonly (KernelType & {
     readonly quantize: readonly string[];
     readonly dequantize: readonly string[];
+    readonly product: readonly string[];
   })[];
 }
 

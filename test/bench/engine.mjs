@@ -118,6 +118,7 @@ function isFile(name) {
 /** The instruction set of llama.cpp's build that has what this processor, or what `--isa` allows ours. */
 function variantFor(isa) {
   if (isa === 'avx2') return 'haswell';
+  if (isa === 'avx512') return 'skylakex';
   if (isa === 'sse2' || isa === 'ref') return 'x64';
   let flags = '';
   try {

@@ -131,6 +131,7 @@ describe.skipIf(!isBuilt)('doctor', () => {
     expect(found['cpu']).toBeTypeOf('string');
     expect(found['features']).toBeInstanceOf(Array);
     expect(Object.keys(found.kernels['quantize']!)).toContain('Q4_K');
+    expect(Object.keys(found.kernels['product']!)).toContain('Q4_K');
     expect(found.wasm).toEqual({
       simd: expect.any(Boolean) as boolean,
       relaxed: expect.any(Boolean) as boolean,

@@ -207,7 +207,7 @@ test('the same bits on every instruction set', async () => {
   const expected = await (await open({ backend: 'wasm', isa: 'ref' })).step({ tokens, wanted: 'all' });
   const seen: string[] = [];
   for (const backend of backends) {
-    for (const isa of ['ref', 'sse2', 'avx2', 'avx512', 'neon', 'simd128']) {
+    for (const isa of ['ref', 'sse2', 'avx2', 'avx512', 'avx512vnni', 'neon', 'simd128']) {
       let session;
       try {
         session = await open({ backend, isa });

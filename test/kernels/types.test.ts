@@ -25,18 +25,18 @@ for (const { kind, backend, reason } of builds) {
       expect(names(backend.types)).toEqual(names(GGML_TYPES.filter(({ canDequantize }) => canDequantize)));
     });
 
-    it('have a reference for both operations of every type', () => {
+    it('have a reference for every operation of every type', () => {
       const kernels = backend.kernels();
       for (const { name } of backend.types) {
-        for (const operation of ['quantize', 'dequantize'] as const) {
+        for (const operation of ['quantize', 'dequantize', 'product'] as const) {
           expect(kernels).toContainEqual({ operation, type: name, isa: 'ref' });
         }
       }
     });
 
     it('follow kernels.inc', () => {
-      const columns = ['sse2', 'avx2', 'avx512', 'simd128', 'neon'];
-      for (const operation of ['quantize', 'dequantize'] as const) {
+      const columns = ['sse2', 'avx2', 'avx512', 'avx512vnni', 'simd128', 'neon'];
+      for (const operation of ['quantize', 'dequantize', 'product'] as const) {
         const text = readFileSync(path.join(root, 'kernels', operation, 'kernels.inc'), 'utf8');
         const lines = [...text.matchAll(/^KERNEL\(([^)]+)\)/gm)].map(([, cells]) => cells!.split(',').map(c => c.trim()));
         expect(lines.length).toBe(backend.types.length);

@@ -68,7 +68,7 @@ async function examine(io: CliIo): Promise<Findings> {
     cores: { physical, logical },
     features: processorFeatures(),
     backend: native.available ? 'native' : wasm.available ? 'wasm' : null,
-    kernels: chosen?.kernels ?? { quantize: {}, dequantize: {} },
+    kernels: chosen?.kernels ?? { quantize: {}, dequantize: {}, product: {} },
     backends: { native, wasm },
     memoryBandwidth: Math.round(bytesPerSecond / 1e7) / 100,
     memoryBandwidthMeasure: { way, threads },
@@ -93,7 +93,7 @@ async function findBackend(kind: 'native' | 'wasm', io: CliIo): Promise<BackendF
 function kernelChoice(backend: KernelBackend): KernelChoice {
   const byType = (operation: KernelOperation) =>
     Object.fromEntries(backend.types.map(({ id, name }) => [name, backend.kernelFor(operation, id, backend.isa)]));
-  return { quantize: byType('quantize'), dequantize: byType('dequantize') };
+  return { quantize: byType('quantize'), dequantize: byType('dequantize'), product: byType('product') };
 }
 
 async function diskFree(folder: string): Promise<number | null> {
@@ -126,9 +126,15 @@ function findingsText(findings: Findings, style: Style): string {
   ];
   const width = Math.max(...facts.map(([name]) => name.length));
   const lines = facts.map(([name, value]) => `${style.bold(name.padEnd(width))}  ${value}\n`).join('');
-  const { quantize, dequantize } = findings.kernels;
-  const rows = Object.keys(quantize).map(type => [type, quantize[type] ?? '', dequantize[type] ?? '']);
-  const kernels = table([{ title: 'type' }, { title: 'quantize' }, { title: 'dequantize' }], rows);
+  const operations = ['quantize', 'dequantize', 'product'] as const;
+  const rows = Object.keys(findings.kernels.quantize).map(type => [
+    type,
+    ...operations.map(operation => findings.kernels[operation][type] ?? ''),
+  ]);
+  const kernels = table(
+    ['type', ...operations].map(title => ({ title })),
+    rows,
+  );
   return rows.length === 0 ? lines : `${lines}\n${kernels}`;
 }
 

@@ -74,7 +74,7 @@ export abstract class DescribedBackend {
 
   kernels(): readonly Kernel[] {
     return this.types.flatMap(type =>
-      (['quantize', 'dequantize'] as const).flatMap(operation =>
+      (['quantize', 'dequantize', 'product'] as const).flatMap(operation =>
         this.isas
           .filter(isa => this.kernelFor(operation, type.id, isa) === isa)
           .map(isa => ({ operation, type: type.name, isa })),

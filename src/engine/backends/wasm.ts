@@ -327,6 +327,7 @@ function describe(exports: KernelModuleExports): KernelDescription {
       blockBytes: exports.type_block_bytes(type),
       quantize: isaIndices.map(isa => text(exports.kernel_name(0, type, isa))),
       dequantize: isaIndices.map(isa => text(exports.kernel_name(1, type, isa))),
+      product: isaIndices.map(isa => text(exports.kernel_name(2, type, isa))),
     })),
   };
 }
