@@ -3,8 +3,8 @@
 //
 // With libFuzzer:     clang++ -std=c++20 -g -O1 -fsanitize=fuzzer,address,undefined -ffp-contract=off -Ikernels ...
 // Without it:         add -DQS_FUZZ_STANDALONE; the program then feeds itself random inputs (arguments: seed, rounds).
-// Sources besides this file: dispatch.cc, those of quant/codebooks and the .cc files of quantize/ and dequantize/ for
-// the processor, each with its flags from scripts/build-kernels.mjs.
+// Sources besides this file: dispatch.cc, those of quant/codebooks and the .cc files of quantize/, dequantize/ and
+// product/ for the processor, each with its flags from scripts/build-kernels.mjs.
 //
 // Properties:
 //  1. no access outside the buffers (sanitizers) and no undefined conversion, for any input;
