@@ -1,5 +1,5 @@
 // Which models are found in which folders, as a tree of paths.
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -60,11 +60,9 @@ test('never more than so much', async () => {
   expect((await find(['.'], { models: 2 })).split(' ')).toHaveLength(2);
 });
 
-test.skipIf(process.getuid?.() === 0)('a folder that cannot be read is passed over', async () => {
-  write('a/x.gguf', 'b/y.gguf');
-  chmodSync(path.join(top, 'a'), 0);
-  expect(await find()).toBe('b/y.gguf');
-  chmodSync(path.join(top, 'a'), 0o755);
+test('what cannot be read as a folder is passed over', async () => {
+  write('file', 'b/y.gguf');
+  expect(await find(['file', 'b'])).toBe('b/y.gguf');
 });
 
 test('it can be ended', async () => {
