@@ -1,6 +1,7 @@
 // The time to the first text, our worker's and llama-server's, for the same cursors in turn: in a file that was not seen before, at
 // the same place again, and after one more typed character. The server is asked twice: with the text around the cursor, of
-// which it takes as much as it takes for itself, and with as much as our prompt has, so that both read the same tokens.
+// which it takes as much as it takes for itself, and with as much as our prompt has, so that both read the same tokens; the second
+// time by another process, because the first would find the shorter prompt in the longer one.
 import { median } from '../measure.mjs';
 import { startServer } from './peer-server.mjs';
 import { cursors } from './texts.mjs';
@@ -13,33 +14,33 @@ const COUNT = 16;
 const GOALS = { cold: 2.5, again: undefined, typed: 4 };
 
 export async function againstServer({ worker, model, peer, threads, runs, environment }) {
-  const server = await startServer(peer, model.path, threads, environment);
   const results = new Map(['ours', 'peer', 'same'].map(who => [who, { cold: [], again: [], typed: [] }]));
-  const ask = async (who, what, question) => {
-    const answer = who === 'ours' ? await askWorker(worker, model, question) : await server.ask(question);
-    results.get(who)[what].push(answer);
-    return answer;
-  };
-  try {
-    // Both have read a prompt before they are timed.
-    const [warm, ...cursorsOf] = cursors(runs + 1, { before: BEFORE, behind: BEHIND });
-    await askWorker(worker, model, { ...warm, count: COUNT });
-    await server.ask({ ...warm, count: COUNT });
-    for (const cursor of cursorsOf) {
-      const question = { prefix: cursor.prefix.slice(-BEFORE), suffix: cursor.suffix.slice(0, BEHIND), count: COUNT };
-      const later = { ...question, prefix: question.prefix + cursor.next, suffix: question.suffix.slice(1) };
-      const ours = await ask('ours', 'cold', question);
-      await ask('ours', 'again', question);
-      const oursLater = await ask('ours', 'typed', later);
-      await ask('peer', 'cold', question);
-      await ask('peer', 'again', question);
-      await ask('peer', 'typed', later);
-      await ask('same', 'cold', { ...textsOf(ours.prompt), count: COUNT });
-      await ask('same', 'again', { ...textsOf(ours.prompt), count: COUNT });
-      await ask('same', 'typed', { ...textsOf(oursLater.prompt), count: COUNT });
+  const [warm, ...cursorsOf] = cursors(runs + 1, { before: BEFORE, behind: BEHIND });
+  for (const who of ['peer', 'same']) {
+    const server = await startServer(peer, model.path, threads, environment);
+    const ask = async (whose, what, question) => {
+      const answer = whose === 'ours' ? await askWorker(worker, model, question) : await server.ask(question);
+      results.get(whose)[what].push(answer);
+      return answer;
+    };
+    try {
+      // Both have read a prompt before they are timed.
+      await askWorker(worker, model, { ...warm, count: COUNT });
+      await server.ask({ ...warm, count: COUNT });
+      for (const cursor of cursorsOf) {
+        const question = { prefix: cursor.prefix.slice(-BEFORE), suffix: cursor.suffix.slice(0, BEHIND), count: COUNT };
+        const later = { ...question, prefix: question.prefix + cursor.next, suffix: question.suffix.slice(1) };
+        const ours = await ask('ours', 'cold', question);
+        await ask('ours', 'again', question);
+        const oursLater = await ask('ours', 'typed', later);
+        const asked = (theirs, answer) => (who === 'peer' ? theirs : { ...textsOf(answer.prompt), count: COUNT });
+        await ask(who, 'cold', asked(question, ours));
+        await ask(who, 'again', asked(question, ours));
+        await ask(who, 'typed', asked(later, oursLater));
+      }
+    } finally {
+      server.stop();
     }
-  } finally {
-    server.stop();
   }
   const of = (who, what, key) => median(results.get(who)[what].map(one => one[key]));
   const rows = Object.entries(GOALS).map(([what, goal]) => {
